@@ -1,0 +1,36 @@
+# luna::torch: libtorch from an unpacked wheel. Not find_package(Torch): it puts fmt, protobuf and pybind11 copies
+# in front of the system's and adds rpaths and definitions that are not ours.
+set(LUNA_TORCH_VERSION_WANTED 2.13.0)
+set(LUNA_TORCH_ROOT "${PROJECT_SOURCE_DIR}/.deps/torch-${LUNA_TORCH_VERSION_WANTED}-cpu/torch"
+    CACHE PATH "folder 'torch' of an unpacked wheel or libtorch archive")
+if(NOT EXISTS ${LUNA_TORCH_ROOT}/lib/libtorch_cpu.so)
+  message(FATAL_ERROR "no libtorch in ${LUNA_TORCH_ROOT}: run scripts/setup, or pass -DLUNA_TORCH_ROOT=<folder>")
+endif()
+foreach(_l c10 torch_cpu)
+  find_library(TORCH_${_l} ${_l} PATHS ${LUNA_TORCH_ROOT}/lib NO_DEFAULT_PATH REQUIRED)
+endforeach()
+file(STRINGS ${LUNA_TORCH_ROOT}/include/torch/headeronly/version.h _torch_version
+     REGEX "define TORCH_VERSION_(MAJOR|MINOR|PATCH) ")
+string(REGEX REPLACE "[^0-9]+([0-9]+)[^0-9]+([0-9]+)[^0-9]+([0-9]+).*" "\\1.\\2.\\3"
+       LUNA_TORCH_VERSION "${_torch_version}")
+if(NOT LUNA_TORCH_VERSION VERSION_EQUAL LUNA_TORCH_VERSION_WANTED)
+  message(FATAL_ERROR "libtorch ${LUNA_TORCH_VERSION} found, ${LUNA_TORCH_VERSION_WANTED} wanted: run scripts/setup")
+endif()
+
+add_library(luna_torch INTERFACE)
+add_library(luna::torch ALIAS luna_torch)
+target_compile_options(luna_torch INTERFACE
+  "SHELL:-idirafter ${LUNA_TORCH_ROOT}/include"
+  "SHELL:-idirafter ${LUNA_TORCH_ROOT}/include/torch/csrc/api/include")
+target_link_libraries(luna_torch INTERFACE ${TORCH_torch_cpu} ${TORCH_c10})
+
+set(LUNA_TORCH_HAS_CUDA OFF)
+if(EXISTS ${LUNA_TORCH_ROOT}/lib/libtorch_cuda.so)
+  set(LUNA_TORCH_HAS_CUDA ON)
+  find_package(CUDAToolkit REQUIRED)
+  target_compile_definitions(luna_torch INTERFACE LUNA_CUDA=1)
+  # Nothing refers to a symbol of libtorch_cuda: without this the linker drops it.
+  target_link_libraries(luna_torch INTERFACE
+    "-Wl,--push-state,--no-as-needed,${LUNA_TORCH_ROOT}/lib/libtorch_cuda.so,--pop-state"
+    ${LUNA_TORCH_ROOT}/lib/libc10_cuda.so CUDA::cudart)
+endif()
