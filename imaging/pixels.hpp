@@ -1,0 +1,33 @@
+#pragma once
+
+#include <cstdint>
+
+#include "messages/result.hpp"
+#include "messages/tensor_block.hpp"
+
+namespace luna::imaging {
+
+/// Pictures as tensors: [H, W, C], or [B, H, W, C] for a batch of B; f32 in 0..1, or u8.
+/// Thread rule: free functions without state, any thread.
+
+/// What a tensor holds when it is read as a batch of pictures.
+struct picture_shape {
+  int64_t count = 0; ///< B, or 1 for [H, W, C]
+  int64_t height = 0;
+  int64_t width = 0;
+  int64_t channels = 0;
+};
+
+/// Reads the shape of f32 or u8 pictures with 1, 3 or 4 channels and at least one pixel.
+/// @returns `bad_request` that says what is wrong, without the tensor's name.
+result<picture_shape> picture_shape_of(const tensor_block& pictures);
+
+/// One picture of a batch as [H, W, C]: a view, nothing is copied.
+/// @pre `picture_shape_of(pictures)` has a value and `row` is less than its count.
+tensor_block picture_of(const tensor_block& pictures, int64_t row);
+
+/// f32 to u8 as ComfyUI's SaveImage does it: clip(255 * x, 0, 255), truncated; NaN becomes 0.
+/// A u8 tensor is handed back as it is. @pre the type is f32 or u8.
+tensor_block to_u8(const tensor_block& pictures);
+
+} // namespace luna::imaging

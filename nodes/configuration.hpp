@@ -1,0 +1,211 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "messages/result.hpp"
+
+namespace luna {
+
+/// cluster.conf: one file that is the same on every node.
+///
+/// The problem: a cluster half of whose nodes read a key wrongly is worse than one that does not
+/// start. So every key is checked before anything runs; an unknown one is an error; every error
+/// names file, line, key and what was expected. The reference for users is the commented file
+/// `cluster.conf` at the top of the repository; docs/configuration.md tells the rest.
+///
+/// Thread rule: plain values and free functions without state, any thread.
+
+/// Host and port of something that listens.
+struct host_port {
+  std::string host;
+  uint16_t port = 0; ///< 0 = any
+
+  friend bool operator==(const host_port&, const host_port&) = default;
+};
+
+/// "127.0.0.1:19283"; an IPv6 address stands in brackets.
+std::string to_string(const host_port& endpoint);
+
+/// Between nodes: ca, certificate and key together, or none of them.
+struct tls_configuration {
+  std::string ca;
+  std::string certificate;
+  std::string key;
+  std::string passphrase_file;
+
+  bool enabled() const noexcept { return !ca.empty(); }
+  friend bool operator==(const tls_configuration&, const tls_configuration&) = default;
+};
+
+struct cluster_section {
+  std::string name = "luna";
+  std::string secret_file; ///< "" = clients need none
+  tls_configuration tls;
+  std::chrono::milliseconds heartbeat{1000};
+  std::chrono::milliseconds suspect_after{10000}; ///< silence after which a node counts as gone
+  std::chrono::milliseconds drain{30000};         ///< how long a stop waits for running work
+
+  friend bool operator==(const cluster_section&, const cluster_section&) = default;
+};
+
+struct device_configuration {
+  std::string name;     ///< "cpu", "cuda:0"
+  uint64_t memory = 0;  ///< budget in bytes; 0 = chosen from what the device has
+  uint32_t threads = 0; ///< of a CPU; 0 = all cores
+
+  friend bool operator==(const device_configuration&, const device_configuration&) = default;
+};
+
+struct node_configuration {
+  std::string name;
+  std::string host = "127.0.0.1"; ///< where the other nodes reach it
+  uint16_t port = 19290;          ///< node to node; 0 (a single node only) = does not listen
+  std::string bind;               ///< "" = host
+  std::optional<host_port> gateway;
+  std::optional<host_port> monitor;
+  std::string data; ///< absolute; locked by the process that uses it
+
+  /// Empty: every GPU, and the CPU.
+  std::vector<device_configuration> devices;
+
+  friend bool operator==(const node_configuration&, const node_configuration&) = default;
+};
+
+struct models_section {
+  std::vector<std::string> folders; ///< each laid out as ComfyUI's `models`; the first wins
+  std::string extra_model_paths;    ///< a ComfyUI extra_model_paths.yaml, or ""
+  std::map<std::string, std::string> aliases; ///< name in requests -> file name
+
+  friend bool operator==(const models_section&, const models_section&) = default;
+};
+
+struct pool_configuration {
+  std::string name;
+  std::string kind;            ///< "text", "vae"; "vision" and "vlm" are read and not built yet
+  std::string node = "any";    ///< a node's name, or "any": one on every node
+  std::string device = "auto"; ///< a device's name, or "auto": the first GPU, else the CPU
+  std::string precision = "exact";
+  uint32_t queue = 256; ///< requests that may wait
+
+  friend bool operator==(const pool_configuration&, const pool_configuration&) = default;
+};
+
+/// An object store that pictures can go to. Read and checked; not built yet.
+struct target_configuration {
+  std::string name;
+  std::string kind = "s3";
+  std::string endpoint;
+  std::string bucket;
+  std::string prefix;
+  std::string credentials_file;
+
+  friend bool operator==(const target_configuration&, const target_configuration&) = default;
+};
+
+struct saving_section {
+  std::string node;                        ///< the node that saves; default: the first
+  std::vector<std::string> output_folders; ///< absolute; default: <data of that node>/output
+  uint32_t min_workers = 2;
+  uint32_t max_workers = 4;
+  std::chrono::milliseconds idle_timeout{300000};
+  uint64_t spool = uint64_t{20} << 30;
+  std::chrono::milliseconds keep{std::chrono::hours{168}}; ///< how long ended jobs are remembered
+  uint64_t max_jobs = 100000;
+  uint32_t attempts = 5;
+  std::vector<target_configuration> targets;
+
+  friend bool operator==(const saving_section&, const saving_section&) = default;
+};
+
+/// Not built yet.
+struct caches_section {
+  uint64_t lora = uint64_t{8} << 30;
+  uint64_t conditioning = uint64_t{1} << 30;
+
+  friend bool operator==(const caches_section&, const caches_section&) = default;
+};
+
+struct limits_section {
+  uint32_t connections = 256;
+  uint32_t handshakes = 64;             ///< peers that have not said hello
+  uint32_t in_flight = 64;              ///< requests of one connection
+  uint64_t body = uint64_t{1} << 30;    ///< bytes of one body
+  uint64_t buffers = uint64_t{4} << 30; ///< all bodies and transfers of a node together
+  std::vector<std::string> forbidden_commands;
+
+  friend bool operator==(const limits_section&, const limits_section&) = default;
+};
+
+struct log_section {
+  std::string level = "info";  ///< trace, debug, info, warn, error, off
+  std::string file;            ///< "" = standard error
+  std::string format = "text"; ///< text, json
+
+  friend bool operator==(const log_section&, const log_section&) = default;
+};
+
+struct cluster_configuration {
+  cluster_section cluster;
+  std::vector<node_configuration> nodes; ///< at least one; the first is the supervisor's home
+  models_section models;
+  std::vector<pool_configuration> pools;
+  saving_section saving;
+  caches_section caches;
+  limits_section limits;
+  log_section log;
+
+  /// The node of that name, or nullptr.
+  const node_configuration* find_node(std::string_view name) const;
+
+  friend bool operator==(const cluster_configuration&, const cluster_configuration&) = default;
+};
+
+/// A configuration that was read, and what should be said once at start.
+struct parsed_configuration {
+  cluster_configuration value;
+
+  /// Keys of parts that this build does not have, e.g. "caches.lora (line 61)".
+  std::vector<std::string> not_built;
+};
+
+/// Reads cluster.conf from its text; nothing is opened.
+/// @param file_name stands in front of every error.
+/// @returns every default filled in (see `complete`), or `bad_request` whose message has a line for
+/// each error: `cluster.conf:12: nodes[0].prot: unknown key, did you mean 'port'?`
+result<parsed_configuration> parse_configuration(std::string_view text,
+                                                 const std::string& file_name = "cluster.conf");
+
+/// The same from a file; relative paths in it count from its folder.
+result<parsed_configuration> read_configuration(const std::filesystem::path& file);
+
+/// Without a file: one node "local" on loopback, gateway 127.0.0.1:19283, every pool.
+/// @param data its data folder, absolute.
+cluster_configuration embedded_default(const std::string& data);
+
+/// $XDG_STATE_HOME/luna, else ~/.local/state/luna, else /var/lib/luna.
+std::string default_data_folder();
+
+/// Fills in what follows from other keys: bind, data, saving.node, output-folders. Idempotent.
+void complete(cluster_configuration& configuration);
+
+/// What no single key shows: unique names, references, secret and TLS off loopback, bounds that
+/// must fit each other. One sentence for each problem; the first word is the key.
+std::vector<std::string> cross_check(const cluster_configuration& configuration);
+
+/// The whole configuration in the syntax of the file; reading it again gives an equal value.
+std::string print_configuration(const cluster_configuration& configuration);
+
+/// Whether a host can be reached from this machine only: 127.0.0.0/8, ::1, localhost.
+bool is_loopback(std::string_view host);
+
+/// The shared secret of clients: the file's bytes without a trailing newline, at least 16.
+result<std::string> read_secret(const std::filesystem::path& file);
+
+} // namespace luna
