@@ -1,0 +1,30 @@
+#pragma once
+
+#include <caf/meta/load_callback.hpp>
+#include <caf/meta/save_callback.hpp>
+#include <caf/meta/type_name.hpp>
+
+#include <bit>
+#include <cstdint>
+
+namespace luna {
+
+/// A double that survives the wire: CAF 0.17 hangs on infinities and garbles NaN and denormals, so
+/// the bits travel instead of the number.
+struct real {
+  double value = 0;
+
+  friend bool operator==(const real&, const real&) = default;
+};
+
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, real& x) {
+  auto bits = std::bit_cast<uint64_t>(x.value);
+  auto load = [&]() -> caf::error {
+    x.value = std::bit_cast<double>(bits);
+    return {};
+  };
+  return f(caf::meta::type_name("luna::real"), bits, caf::meta::load_callback(load));
+}
+
+} // namespace luna
