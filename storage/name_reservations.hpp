@@ -1,0 +1,60 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "messages/result.hpp"
+#include "storage/file_system.hpp"
+#include "storage/job_types.hpp"
+
+namespace luna::storage {
+
+/// Which file names are promised to jobs that have not written them yet.
+///
+/// The problem: names are told to the client when the job is accepted, long before the file exists;
+/// looking at the folder alone would give the same name twice. A name is taken if it stands in the
+/// folder or is promised.
+///
+/// Thread rule: one owner, the store.
+class name_reservations {
+public:
+  /// Settles the names of one job and promises them to it; all or none.
+  /// - rename: `stem.ext`, else `stem_2.ext`, `stem_3.ext`, ...; fail: `bad_request`;
+  ///   overwrite: the name as it is, but `unavailable` with a hint while a job that does not
+  ///   overwrite has it, and `bad_request` if two images of the job want it.
+  /// - counter: `stem_<number><suffix>.ext` with the number 1 + the highest of all names in the
+  ///   folder and promised that begin with `stem_` and digits up to the next "_" or "."
+  ///   (ComfyUI's rule), whatever their extension.
+  /// A folder that does not exist is empty; one that may not be read counts as empty (the job will
+  /// fail with its reason); a symbolic link below the root is `not_permitted`.
+  result<std::vector<file_name>> reserve(file_system& files, const std::string& job_id,
+                                         const std::vector<name_request>& wanted);
+
+  /// Promises names that were settled earlier (after a restart).
+  void restore(const std::string& job_id, const file_name& name);
+
+  /// Ends a promise: the file is written, or the job gave it up.
+  void release(const std::string& job_id, const file_name& name);
+
+  /// The jobs that hold this name, in the order in which they got it (several only if all
+  /// overwrite).
+  std::vector<std::string> holders(const file_name& name) const;
+
+  size_t size() const noexcept { return count_; }
+
+private:
+  struct promise {
+    std::vector<std::string> jobs;
+    bool overwrite = false;
+  };
+
+  /// folder path -> file name -> promise
+  std::map<std::string, std::map<std::string, promise, std::less<>>, std::less<>> folders_;
+  size_t count_ = 0;
+
+  friend class name_search;
+};
+
+} // namespace luna::storage
