@@ -1,0 +1,132 @@
+"""The project's rules that no ready-made linter knows.
+
+Prints one line a finding; the status is 1 if there is one.
+
+- who may include whom (docs/architecture.md): arrows go one way, CAF and libtorch stay where
+  they belong
+- files of at most 400 lines, `#pragma once` in every header
+- a README.md in every folder of the first level
+- no pickle, no paths of one person's machine
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+MAX_LINES = 400
+
+LEAVES = ("protocol", "models", "imaging", "storage")
+# A folder's own headers and those of these folders may be included.
+MAY_INCLUDE = {
+    "messages": (),
+    **dict.fromkeys(LEAVES, ("messages",)),
+    "actors": ("messages", *LEAVES),
+    "nodes": ("messages", *LEAVES, "actors"),
+    "bench": ("messages", *LEAVES, "actors"),
+}
+INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.MULTILINE)
+TORCH = re.compile(r"^(torch|ATen|c10)/")
+TOO_LARGE = ("torch/torch.h", "torch/script.h", "torch/all.h")
+SOURCE_SUFFIXES = (".cpp", ".hpp", ".py", ".sh")
+# Spelled in pieces, so that this file does not find itself.
+MACHINE_PATHS = re.compile(
+    "|".join(("/" + "work/", "/" + "tmp/b-", "/" + "root/", "/" + r"home/[a-z]+/"))
+)
+
+
+def project_files() -> list[Path]:
+    """Files that git knows or would add, relative to the root."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    listing = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    return [Path(line) for line in listing.stdout.splitlines() if (ROOT / line).is_file()]
+
+
+@cache
+def text_of(path: Path) -> str:
+    try:
+        return (ROOT / path).read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        return ""  # data
+
+
+@cache
+def includes(path: Path) -> tuple[tuple[bool, str], ...]:
+    """(is it a project header?, name) of each include."""
+    return tuple((mark == '"', name) for mark, name in INCLUDE.findall(text_of(path)))
+
+
+@cache
+def reached_caf(header: str) -> str:
+    """The header through which `header` includes CAF, or ""."""
+    path = Path(header)
+    if not (ROOT / path).is_file():
+        return ""
+    for own, name in includes(path):
+        if name.startswith("caf/"):
+            return header
+        if own and (through := reached_caf(name)):
+            return through
+    return ""
+
+
+def check_includes(path: Path) -> Iterator[str]:
+    folder = path.parts[0]
+    if folder not in MAY_INCLUDE:
+        return
+    for own, name in includes(path):
+        target = name.split("/")[0]
+        if own and target != folder and target not in MAY_INCLUDE[folder]:
+            allowed = " ".join(MAY_INCLUDE[folder]) or "nothing else"
+            yield f'{path}: includes "{name}"; {folder} may use {allowed}'
+        if folder in LEAVES:
+            if name.startswith("caf/"):
+                yield f"{path}: includes <{name}>; {folder} knows no CAF"
+            elif own and target != folder and (through := reached_caf(name)):
+                yield f'{path}: includes "{name}", which brings CAF in through {through}'
+        if TORCH.match(name) and not own:
+            if folder != "models" or path.suffix != ".cpp":
+                yield f"{path}: includes <{name}>; libtorch belongs into models/*.cpp alone"
+            elif name in TOO_LARGE:
+                yield f"{path}: includes <{name}>; take <ATen/ops/...> headers, that one costs 25 s"
+
+
+def check_file(path: Path) -> Iterator[str]:
+    text = text_of(path)
+    is_script = path.suffix in SOURCE_SUFFIXES or text.startswith("#!")
+    if is_script and (lines := text.count("\n")) > MAX_LINES:
+        yield f"{path}: {lines} lines, {MAX_LINES} at most"
+    if path.suffix == ".hpp" and "#pragma once" not in text:
+        yield f"{path}: no #pragma once"
+    if path.suffix == ".hpp" and "using namespace" in text:
+        yield f"{path}: `using namespace` in a header"
+    if path.suffix == ".py" and re.search(r"^\s*(import|from) pickle\b", text, re.MULTILINE):
+        yield f"{path}: imports pickle"
+    for number, line in enumerate(text.splitlines(), 1):
+        if MACHINE_PATHS.search(line):
+            yield f"{path}:{number}: a path of one machine: {line.strip()[:80]}"
+
+
+def check_folders(paths: list[Path]) -> Iterator[str]:
+    for folder in sorted({p.parts[0] for p in paths if len(p.parts) > 1}):
+        if not folder.startswith(".") and not (ROOT / folder / "README.md").is_file():
+            yield f"{folder}/: no README.md"
+
+
+def main() -> int:
+    paths = project_files()
+    findings = [*check_folders(paths)]
+    for path in paths:
+        findings += check_includes(path)
+        findings += check_file(path)
+    print("\n".join(findings), end="\n" if findings else "")
+    return 1 if findings else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
