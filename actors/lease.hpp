@@ -1,0 +1,79 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "actors/model_catalog.hpp"
+#include "messages/actors.hpp"
+#include "messages/attention_mode.hpp"
+#include "messages/model_task.hpp"
+#include "messages/result.hpp"
+#include "models/text_encoder.hpp"
+#include "models/vae.hpp"
+
+// How work gets onto a device: a pool asks the device_manager for a lease, gives the device's
+// worker a work_order under it, and ends the lease with what the work_report says. All of it stays
+// inside one process.
+
+namespace luna {
+
+/// What one piece of work needs of a device, asked for once and as a whole.
+struct lease_request {
+  uint64_t id = 0; ///< chosen by the asker from next_task_id(); also the lease's id
+  std::shared_ptr<const resolved_model> model;
+  std::string key; ///< of the model as it is loaded: resolved_model::key and the precision
+
+  uint64_t weight_bytes = 0;  ///< of the model, if it must be loaded
+  uint64_t working_bytes = 0; ///< beside the weights
+
+  /// Enough at a pinch (a VAE in tiles); granted if `working_bytes` can never fit. 0: no less will
+  /// do.
+  uint64_t least_working_bytes = 0;
+
+  int8_t priority = 0;
+  std::chrono::steady_clock::time_point deadline{}; ///< by then it is granted or `timeout`
+};
+
+/// Leave to use a device, until it is released or its holder is gone.
+struct lease_grant {
+  uint64_t id = 0;
+  worker_actor worker;
+  uint64_t working_bytes = 0; ///< memory beside the weights that the work may use
+  std::shared_ptr<const std::atomic<attention_mode>> attention; ///< read at each attention call
+};
+
+/// One task of a batch, ready to run. Either `texts` or `vae` is used.
+struct work_item {
+  uint64_t task = 0;
+  task_kind kind = task_kind::encode_text;
+  std::vector<models::text_job> texts; ///< one, or the positive and the negative prompt
+  models::vae_job vae;
+  dtype reply_type = dtype::f32;
+  std::stop_token stop;
+  progress_actor listener;           ///< null: nobody wants to hear
+  std::vector<std::string> warnings; ///< of the tokenizer, for the answer
+};
+
+/// A batch for one model. All items are text, or all encode, or all decode.
+struct work_order {
+  uint64_t lease = 0;
+  std::shared_ptr<const resolved_model> model;
+  std::string key; ///< as in lease_request
+  std::string precision = "exact";
+  uint64_t working_bytes = 0; ///< as granted
+  std::shared_ptr<const std::atomic<attention_mode>> attention;
+  std::vector<work_item> items;
+};
+
+/// How a batch went.
+struct work_report {
+  std::vector<result<model_result>> answers; ///< one an item, in order
+  uint64_t weight_bytes = 0;                 ///< of the model as measured; 0: it is not loaded
+};
+
+} // namespace luna

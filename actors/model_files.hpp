@@ -1,0 +1,42 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "messages/cluster.hpp"
+#include "messages/model_kind.hpp"
+#include "messages/result.hpp"
+#include "models/inspect.hpp"
+
+namespace luna {
+
+/// Kind of folder ("checkpoints", "vae", ...) -> absolute directories; the first that has a name
+/// wins.
+using model_search_path = std::map<std::string, std::vector<std::string>, std::less<>>;
+
+/// The kinds of folders that a kind of pool looks into, in order.
+const std::vector<std::string>& folders_of(model_kind kind);
+
+/// Lists all model files as ComfyUI does: recursively, links followed, `/` between folders, known
+/// extensions only; a name that two directories of one folder have counts once. A pair
+/// `<taesd name>_encoder.*` and `_decoder.*` in vae_approx is listed under the short name, too.
+/// Ordered by folder and name; `family` is left empty. Unreadable folders are skipped.
+std::vector<model_row> list_model_files(const model_search_path& folders);
+
+/// A name found on the disk.
+struct found_model {
+  std::string name; ///< as it is listed
+  std::vector<models::model_file> files;
+};
+
+/// Finds one name: "x", "sub/x", "folder:x" or a taesd name; `\` counts as `/`. The folders of the
+/// kind are tried in order and then their directories.
+/// @returns `unknown_model` (without hints), `not_permitted` for a name that leaves the folders.
+result<found_model> find_model_files(const model_search_path& folders, model_kind kind,
+                                     std::string_view name);
+
+} // namespace luna
