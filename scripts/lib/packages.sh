@@ -36,7 +36,7 @@ install_packages() {
     return
   fi
   if ((EUID != 0)) && ! can_sudo; then
-    fail "${#missing[@]} Debian packages are missing, and only root may install them" \
+    fail "Debian packages are missing (${#missing[@]}), and only root may install them" \
       "Run this as root, then scripts/setup again:" \
       "apt-get update && apt-get install --no-install-recommends ${missing[*]}"
   fi

@@ -49,7 +49,7 @@ fetch_torch_cpu() {
     rm -rf "$download"
     tail -n 4 $log | cut -c1-200 | sed 's/^/  | /' >&2
     fail "no CPU build of torch $TORCH_VERSION could be had, neither from PyTorch's CPU index nor from pip's own (log: $log)" \
-      "Is the network up? Run scripts/setup again, or name an unpacked libtorch or torch wheel of this version:" \
+      "Is the network up? Run scripts/setup again, or name an unpacked libtorch of this version:" \
       "scripts/setup --torch DIR   (the folder that holds include/ and lib/libtorch_cpu.so)"
   fi
   wheel=$(echo "$download"/torch-*.whl)
