@@ -46,6 +46,9 @@ enum class image_format : uint8_t { png };
 /// "png"
 std::string_view extension_of(image_format format);
 
+/// The format of a file name's extension (without its dot, case does not count).
+std::optional<image_format> format_of_extension(std::string_view extension);
+
 /// One entry of `images`.
 struct save_image {
   std::string tensor; ///< its name in the body
@@ -83,13 +86,15 @@ struct save_task {
 /// nearest.
 result<save_task> parse_save_task(const nlohmann::ordered_json& task_data);
 
-/// Where one picture goes. What is left open is the number: the saving node alone knows which names
-/// are taken or promised (see `file_name`, `counter_of`).
+/// Where one picture goes. What is left open is the number of a counter or a collision: the saving
+/// node's store alone knows which names are taken or promised.
 struct image_plan {
   uint32_t index = 0;    ///< position among all pictures of the job
+  uint32_t entry = 0;    ///< position in `images`
   std::string tensor;    ///< its name in the body
   int64_t row = 0;       ///< its place in the batch
-  std::string root;      ///< absolute folder, at or under an allowed one
+  std::string allowed;   ///< the allowed folder that holds root
+  std::string root;      ///< the task's output folder, absolute: `subfolder` counts from here
   std::string subfolder; ///< relative to root, "" or "a/b", made safe
   std::string stem;      ///< the name without number and extension, made safe
   image_format format = image_format::png;
@@ -112,18 +117,9 @@ result<std::vector<image_plan>> resolve_names(const save_task& task,
                                               std::chrono::system_clock::time_point now,
                                               const std::vector<std::string>& allowed);
 
-/// The file's name. With a counter `<stem>_<number><suffix>.<ext>`; without one `<stem>.<ext>` for
-/// number 0 and 1, and `<stem>_<number>.<ext>` from 2 on, which are the names that `rename` tries
-/// in turn.
-std::string file_name(const image_plan& plan, uint64_t number);
-
-/// The number in `entry`, the name of a file that is in the folder, if it is one of this plan's
-/// counter; the next number is one above the largest. Any extension counts, as in ComfyUI.
-std::optional<uint64_t> counter_of(const image_plan& plan, std::string_view entry);
-
-/// Encodes the picture of a plan: the row of its tensor, to u8, with the task's text chunks.
-/// @param pictures the tensor that the plan names, f32 or u8.
-result<std::vector<std::byte>> encode(const save_task& task, const image_plan& plan,
-                                      const tensor_block& pictures);
+/// Encodes one picture of a task, with its text chunks.
+/// @param picture [H, W, C], f32 in 0..1 or u8.
+result<std::vector<std::byte>> encode(const save_task& task, image_format format,
+                                      const tensor_block& picture);
 
 } // namespace luna::imaging
