@@ -147,8 +147,10 @@ using exchange_actor = exchange_peer_actor::extend<
   caf::reacts_to<register_atom, std::string, pool_actor>,
   // Makes the save queue of this node known.
   caf::reacts_to<register_atom, save_sink_actor>,
-  // Bytes in partial tensors now.
-  caf::replies_to<status_atom>::with<uint64_t>>;
+  // Bytes in bodies and partial tensors of this node now.
+  caf::replies_to<status_atom>::with<uint64_t>,
+  // INTERNAL: a call's time is over.
+  caf::reacts_to<expire_atom, uint64_t>>;
 
 /// The SUPERVISOR interface: the control plane, at home on the first node.
 using supervisor_actor = caf::typed_actor<
@@ -170,7 +172,13 @@ using node_manager_actor = caf::typed_actor<
   // supervisor.
   caf::replies_to<control_atom, cluster_command>::with<command_report>,
   // From a session of this node: a command for this node alone.
-  caf::replies_to<run_atom, cluster_command>::with<command_report>>;
+  caf::replies_to<run_atom, cluster_command>::with<command_report>,
+  // Drains and stops the node within so many milliseconds; the program's main is told when it has.
+  caf::reacts_to<drain_atom, uint32_t>,
+  // INTERNAL: time to look after children, peers and the snapshot.
+  caf::reacts_to<tick_atom>,
+  // INTERNAL: time to start a child again, to connect to a node again.
+  caf::reacts_to<restart_atom, std::string>, caf::reacts_to<dial_atom, std::string>>;
 
 /// The DIRECTORY interface: one a node, who serves what.
 using directory_actor = caf::typed_actor<
@@ -182,6 +190,8 @@ using directory_actor = caf::typed_actor<
   caf::reacts_to<register_atom, std::string, pool_actor>,
   // Makes the save queue of this node known; null: it is gone.
   caf::reacts_to<register_atom, save_sink_actor>,
+  // Makes the catalog of this node known: it is asked once more before a name is unknown.
+  caf::reacts_to<register_atom, catalog_actor>,
   // The best pool for a model: here first, else the shortest queue; unknown_model, unavailable.
   caf::replies_to<find_atom, model_kind, model_ref>::with<route>,
   // The node that saves; unavailable.

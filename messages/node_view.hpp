@@ -21,14 +21,11 @@ struct node_greeting {
   std::string node;
   std::string version; ///< of luna
   node_manager_actor manager;
-  supervisor_actor supervisor; ///< null unless the node is the supervisor's home
-  cluster_state state;
 };
 
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, node_greeting& x) {
-  return f(caf::meta::type_name("luna::node_greeting"), x.cluster, x.node, x.version, x.manager,
-           x.supervisor, x.state);
+  return f(caf::meta::type_name("luna::node_greeting"), x.cluster, x.node, x.version, x.manager);
 }
 
 /// Everything that others must know of a node. Only the node's own manager writes it; a higher
@@ -39,7 +36,8 @@ struct node_snapshot {
   std::string state; ///< "up", "draining"; "away" in the views of others
   exchange_peer_actor exchange;
   event_hub_actor events;
-  save_queue_actor saves; ///< null unless the node saves
+  save_queue_actor saves;      ///< null unless the node saves
+  supervisor_actor supervisor; ///< null unless the node is its home
   std::vector<pool_row> pools;
   std::vector<device_row> devices;
   uint64_t models_revision = 0;
@@ -50,7 +48,7 @@ struct node_snapshot {
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, node_snapshot& x) {
   return f(caf::meta::type_name("luna::node_snapshot"), x.node, x.version, x.state, x.exchange,
-           x.events, x.saves, x.pools, x.devices, x.models_revision, x.models, x.state_seen);
+           x.events, x.saves, x.supervisor, x.pools, x.devices, x.models_revision, x.models, x.state_seen);
 }
 
 /// A request that one node's exchange offers to another's, before its tensors.

@@ -1,0 +1,74 @@
+#pragma once
+
+#include <caf/typed_event_based_actor.hpp>
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "messages/actors.hpp"
+#include "messages/node_view.hpp"
+
+namespace luna {
+
+/// Where a request goes.
+struct route {
+  std::string node;
+  std::string pool;          ///< name of the pool; empty for saves
+  bool local = false;        ///< true: `here` or `save_here`; false: by the exchange to `there`
+  pool_actor here;           ///< of a model, if local
+  save_sink_actor save_here; ///< of a save, if local
+  exchange_peer_actor there; ///< the exchange of the other node
+  save_queue_actor saves;    ///< the save queue, wherever it is
+};
+
+/// What the directory knows of the cluster.
+struct cluster_view {
+  std::string self;
+  std::vector<node_snapshot>
+    nodes; ///< of the configuration's order; those away have the state "away"
+};
+
+/// A pool that the configuration promises.
+struct promised_pool {
+  std::string node; ///< "any": every node
+  std::string name;
+  model_kind kind = model_kind::text;
+};
+
+/// What the directory knows from the configuration.
+struct directory_plan {
+  std::string self;               ///< this node
+  std::vector<std::string> nodes; ///< all nodes, in order
+  std::string saving;             ///< the node that saves
+  std::vector<promised_pool> pools;
+  std::map<std::string, std::string> aliases; ///< names for `model`
+};
+
+/// Who serves what, as far as this node knows.
+///
+/// The problem: a request names a model, not a machine. Each node_manager alone writes its own
+/// node's rows and sends them as versioned snapshots; this actor answers where a model can be had
+/// now: here first, else where the queue is shortest.
+///
+/// Contract: a name that no live row has is `unavailable` while a configured pool of its kind is
+/// away (it may have the file), else `unknown_model` with the nearest names.
+struct directory_state {
+  static inline const char* name = "directory";
+
+  directory_plan plan;
+  std::map<std::string, node_snapshot> rows; ///< live nodes by name
+  std::map<std::string, pool_actor> local_pools;
+  save_sink_actor local_saves;
+  catalog_actor catalog; ///< asked once more before a name is unknown
+};
+
+/// Runs the directory of a node.
+directory_actor::behavior_type directory(directory_actor::stateful_pointer<directory_state> self,
+                                         directory_plan plan);
+
+/// Whether `row` is what a request calls `name` in a pool of this kind: "x", "sub/x" or "folder:x".
+bool names_model(const model_row& row, model_kind kind, const std::string& name);
+
+} // namespace luna

@@ -1,0 +1,124 @@
+#include "actors/exchange.hpp"
+
+#include <caf/all.hpp>
+
+#include <utility>
+#include <vector>
+
+#include "actors/actor_defaults.hpp"
+#include "actors/exchange_calls.hpp"
+#include "messages/error.hpp"
+
+namespace luna {
+
+using namespace exchange_calls;
+
+namespace {
+
+/// Ends everything that a peer had to do with.
+void lose(self_pointer self, const caf::actor_addr& gone) {
+  auto& state = self->state;
+  if (state.peers.erase(gone) == 0)
+    return;
+  std::vector<uint64_t> calls;
+  for (auto& [id, call] : state.outgoing)
+    if (call.peer.address() == gone)
+      calls.push_back(id);
+  failure why{
+    ec::unavailable, "the node that worked on the request went away; try again", 1000, {}};
+  for (auto id : calls)
+    give_up(self, id, why, false);
+  std::vector<incoming_key> keys;
+  for (auto& [key, call] : state.incoming)
+    if (key.first == gone)
+      keys.push_back(key);
+  for (auto& key : keys)
+    drop(self, key);
+}
+
+incoming_key key_of_sender(self_pointer self, uint64_t call) {
+  return {caf::actor_cast<caf::actor_addr>(self->current_sender()), call};
+}
+
+void cancel(self_pointer self, uint64_t id) {
+  auto key = key_of_sender(self, id);
+  if (self->state.peers.count(key.first))
+    return drop(self, key);
+  give_up(self, id, failure{ec::cancelled, "the request was cancelled", 0, {}}, true);
+}
+
+void pass_progress(self_pointer self, task_progress& x) {
+  auto& state = self->state;
+  if (auto task = state.tasks.find(x.id); task != state.tasks.end()) {
+    auto& offer = state.incoming[task->second].offer;
+    x.id = offer.call;
+    self->send(offer.caller, progress_atom_v, std::move(x));
+  } else if (auto call = state.outgoing.find(x.id);
+             call != state.outgoing.end() && call->second.listener) {
+    self->send(call->second.listener, progress_atom_v, std::move(x));
+  }
+}
+
+void expire(self_pointer self, uint64_t generation) {
+  auto& state = self->state;
+  for (auto& [id, call] : state.outgoing)
+    if (call.generation == generation)
+      return give_up(self, id, failure{ec::timeout, "the request's deadline passed", 0, {}}, true);
+  for (auto& [key, call] : state.incoming)
+    if (call.generation == generation)
+      return drop(self, incoming_key{key});
+}
+
+} // namespace
+
+void exchange_calls::meet(self_pointer self, const exchange_peer_actor& peer) {
+  if (self->state.peers.emplace(peer.address(), peer).second)
+    self->monitor(peer);
+}
+
+uint64_t exchange_calls::schedule_expiry(self_pointer self, uint32_t deadline_ms) {
+  auto generation = ++self->state.generation;
+  self->delayed_send(self, std::chrono::milliseconds{deadline_ms} + grace, expire_atom_v,
+                     generation);
+  return generation;
+}
+
+exchange_actor::behavior_type exchange(exchange_actor::stateful_pointer<exchange_state> self,
+                                       std::shared_ptr<byte_budget> buffers) {
+  set_actor_defaults(self);
+  self->state.buffers = std::move(buffers);
+  self->set_down_handler([self](caf::down_msg& x) { lose(self, x.source); });
+  return {
+    [self](open_atom, call_offer& offer) { return accept(self, offer); },
+    [self](chunk_atom, const tensor_chunk& chunk) {
+      if (chunk.reply)
+        take_reply_chunk(self, chunk);
+      else
+        take_argument_chunk(self, key_of_sender(self, chunk.call), chunk);
+    },
+    [self](credit_atom, uint64_t call, bool reply, uint32_t credit) {
+      if (reply)
+        add_reply_credit(self, key_of_sender(self, call), credit);
+      else
+        add_credit(self, call, credit);
+    },
+    [self](answer_atom, call_answer& answer) { take_answer(self, answer); },
+    [self](cancel_atom, uint64_t id) { cancel(self, id); },
+    [self](progress_atom, task_progress& x) { pass_progress(self, x); },
+    [self](run_atom, const route& to, model_task& task) { return call_pool(self, to, task); },
+    [self](submit_atom, const route& to, save_submission& job, uint32_t deadline_ms) {
+      return call_save(self, to, job, deadline_ms);
+    },
+    [self](register_atom, const std::string& name, const pool_actor& pool) {
+      if (pool)
+        self->state.pools[name] = pool;
+      else
+        self->state.pools.erase(name);
+    },
+    [self](register_atom, const save_sink_actor& sink) { self->state.saves = sink; },
+    [self](status_atom) { return self->state.buffers->used(); },
+    [self](expire_atom, uint64_t generation) { expire(self, generation); },
+  };
+}
+
+} // namespace luna

@@ -1,0 +1,50 @@
+#pragma once
+
+#include "actors/exchange.hpp"
+#include "messages/result.hpp"
+
+// INTERNAL to the exchange: the two sides of a call. See exchange.hpp.
+
+namespace luna::exchange_calls {
+
+using self_pointer = exchange_actor::stateful_pointer<exchange_state>;
+using incoming_key = std::pair<caf::actor_addr, uint64_t>;
+
+/// Chunks that may be on their way in one direction of one call: 4 MiB.
+inline constexpr uint32_t window = 8;
+
+/// A credit message follows every so many chunks.
+inline constexpr uint32_t credit_step = 2;
+
+/// How much longer than its deadline a call may live here: the pool's own `timeout` comes first.
+inline constexpr std::chrono::milliseconds grace{1000};
+
+/// Watches a peer from its first call on.
+void meet(self_pointer self, const exchange_peer_actor& peer);
+
+/// Sends the expiry of a call and returns its generation.
+uint64_t schedule_expiry(self_pointer self, uint32_t deadline_ms);
+
+// -- the caller's side ---------------------------------------------------------
+
+caf::typed_response_promise<model_result> call_pool(self_pointer self, const route& to,
+                                                    model_task& task);
+caf::typed_response_promise<std::string> call_save(self_pointer self, const route& to,
+                                                   save_submission& job, uint32_t deadline_ms);
+void add_credit(self_pointer self, uint64_t call, uint32_t credit);
+void take_answer(self_pointer self, call_answer& answer);
+void take_reply_chunk(self_pointer self, const tensor_chunk& chunk);
+
+/// Ends a call with an error; `tell_peer`: the other side should stop, too.
+void give_up(self_pointer self, uint64_t call, const failure& why, bool tell_peer);
+
+// -- the callee's side ---------------------------------------------------------
+
+caf::result<uint32_t> accept(self_pointer self, call_offer& offer);
+void take_argument_chunk(self_pointer self, const incoming_key& key, const tensor_chunk& chunk);
+void add_reply_credit(self_pointer self, const incoming_key& key, uint32_t credit);
+
+/// Forgets a call and stops its work.
+void drop(self_pointer self, const incoming_key& key);
+
+} // namespace luna::exchange_calls

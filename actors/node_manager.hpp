@@ -1,0 +1,130 @@
+#pragma once
+
+#include <caf/typed_event_based_actor.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "actors/restart_policy.hpp"
+#include "messages/actors.hpp"
+#include "messages/node_view.hpp"
+#include "messages/result.hpp"
+
+namespace luna {
+
+/// The actors of a node that others need to find, as they are now. A child that dies takes its
+/// handle out and puts the new one in when it is started again.
+struct node_parts {
+  directory_actor directory;
+  event_hub_actor events;
+  exchange_actor exchange;
+  catalog_actor catalog;
+  supervisor_actor supervisor; ///< on its home node only
+  save_sink_actor saves;       ///< on the saving node only
+  gateway_actor gateway;       ///< on nodes with a gateway only
+  std::map<std::string, device_actor> devices;
+  std::map<std::string, pool_actor> pools;
+};
+
+/// One child of a node, as OTP has them.
+struct child_spec {
+  std::string name;
+
+  /// Children that this one holds handles of: when one of them dies, this one is restarted, too.
+  std::vector<std::string> depends_on;
+
+  /// Starts the child and puts its handle into the parts.
+  std::function<result<caf::strong_actor_ptr>(caf::actor_system&, node_parts&)> start;
+
+  /// Takes the handle out.
+  std::function<void(node_parts&)> forget;
+};
+
+/// Another node of the configuration.
+struct peer_address {
+  std::string node;
+  std::string host;
+  uint16_t port = 0;
+};
+
+/// What a node manager runs.
+struct node_plan {
+  std::string cluster;
+  std::string node;
+  std::string version;
+  std::vector<peer_address> nodes; ///< all, in the configuration's order; the first is the home
+  bool tls = false;
+  std::vector<child_spec> children; ///< in start order
+  restart_limits limits;
+  uint64_t seed = 0;  ///< of the restarts' jitter
+  cluster_state kept; ///< from disk
+  keeper_actor keeper;
+
+  /// Makes the actor that connects to one other node.
+  std::function<dialer_actor(caf::actor_system&)> make_dialer;
+
+  std::chrono::milliseconds tick{1000};
+  std::chrono::milliseconds redial{500}; ///< first pause; doubles up to 8 times as long
+
+  /// Called once all children have started, or with why one could not.
+  std::function<void(result<void>)> on_started;
+
+  /// Called when the node has stopped, with the exit status of the program.
+  std::function<void(int)> on_stopped;
+};
+
+/// One node of the cluster.
+///
+/// The problem: somebody must start the actors of a machine in order, start them again when they
+/// crash, stop them in reverse, meet the other nodes, and say what this one has.
+///
+/// Contract: children restart one for one, with what depends on them, under a limit per period;
+/// past it the node stops with status 70 (a supervisor outside, systemd for instance, starts it
+/// again). Of two nodes the later one in the configuration connects, until it succeeds; which
+/// starts first does not matter. Everything that a node says of itself goes out as a snapshot when
+/// it changes.
+struct node_manager_state {
+  static inline const char* name = "node_manager";
+
+  struct child {
+    caf::actor_addr address;
+    caf::strong_actor_ptr handle; ///< null: not running
+    restart_policy policy;
+  };
+
+  struct peer {
+    node_manager_actor manager;
+    event_hub_actor events; ///< of its last snapshot
+  };
+
+  struct dialing {
+    dialer_actor dialer;
+    uint32_t failures = 0;
+    std::string last_problem; ///< logged once, not at every attempt
+  };
+
+  node_plan plan;
+  node_parts parts;
+  std::map<std::string, child> children;
+  std::map<std::string, peer> peers; ///< live
+  std::map<std::string, dialing> dials;
+  supervisor_actor supervisor; ///< the one in charge, if it is here or its home is
+  cluster_state state;
+  node_snapshot snapshot; ///< the last that was sent
+  bool gathering = false; ///< a new snapshot is being put together
+  bool stopping = false;
+  bool ended = false; ///< on_stopped has been called
+  int exit_status = 0;
+  uint64_t ticks = 0;
+};
+
+/// Runs the manager of a node.
+node_manager_actor::behavior_type
+node_manager(node_manager_actor::stateful_pointer<node_manager_state> self, node_plan plan);
+
+} // namespace luna

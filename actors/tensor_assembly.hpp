@@ -1,0 +1,81 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "messages/byte_budget.hpp"
+#include "messages/result.hpp"
+#include "messages/tensor_block.hpp"
+#include "messages/tensor_chunk.hpp"
+
+namespace luna {
+
+/// Cuts tensors into chunks, in order: the sending side of a transfer between nodes.
+class chunk_cursor {
+public:
+  chunk_cursor() = default;
+  explicit chunk_cursor(std::vector<named_tensor> tensors);
+
+  /// The next piece, at most max_chunk_bytes; nothing after the last. Tensors without bytes have
+  /// none.
+  std::optional<tensor_chunk> next(uint64_t call, bool reply);
+
+  bool done() const noexcept { return tensor_ == tensors_.size(); }
+
+  /// What the receiver must know before the first chunk.
+  std::vector<tensor_shape> shapes() const;
+
+private:
+  void skip_finished();
+
+  std::vector<named_tensor> tensors_;
+  size_t tensor_ = 0;
+  uint64_t offset_ = 0;
+};
+
+/// Puts chunks together again: the receiving side.
+///
+/// Contract: the memory is taken from the budget before it is allocated, and goes back when the
+/// tensors (or a transfer that was given up) are destroyed. Chunks come in the order in which
+/// chunk_cursor sends them; anything else is an error.
+class tensor_assembly {
+public:
+  /// An assembly of nothing: complete from the start.
+  tensor_assembly() = default;
+
+  /// Makes room for tensors of these shapes.
+  /// @returns `overloaded` if the budget has not that much left, `bad_request` for impossible
+  /// shapes.
+  static result<tensor_assembly> open(const std::vector<tensor_shape>& shapes, byte_budget& budget);
+
+  /// Copies a chunk to its place. @returns `internal` if it does not belong there.
+  result<void> add(const tensor_chunk& chunk);
+
+  bool complete() const noexcept { return tensor_ == parts_.size(); }
+
+  /// The tensors. @pre `complete()`
+  std::vector<named_tensor> take();
+
+private:
+  struct memory {
+    std::unique_ptr<std::byte[]> bytes;
+    byte_budget::share share;
+  };
+
+  struct part {
+    tensor_shape shape;
+    uint64_t size = 0;
+    std::shared_ptr<memory> data;
+  };
+
+  void skip_finished();
+
+  std::vector<part> parts_;
+  size_t tensor_ = 0;
+  uint64_t offset_ = 0;
+};
+
+} // namespace luna
