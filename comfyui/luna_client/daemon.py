@@ -1,0 +1,286 @@
+"""Finds ``luna-node`` and starts it, so that a ComfyUI needs nobody to do it by hand.
+
+The problem: several ComfyUI processes start at once and each wants a server; there must be one, and everybody must
+learn its address. So starting happens under a lock file in the data folder, and whoever starts a server leaves its
+address there. luna-node's own lock of the folder is the last word.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import selectors
+import shutil
+import subprocess
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Union
+
+from .client import DEFAULT_ADDRESS, Client
+from .connection import Connection
+from .errors import BadRequestError, DaemonStartError, LunaError, UnauthenticatedError
+from .handshake import split_address
+
+PathLike = Union[str, "os.PathLike[str]"]
+
+_RECORD = "gateway.json"
+_LOCK = "start.lock"
+_LOG = "luna-node.log"
+_LOG_LINES = 15
+
+
+@dataclass(frozen=True)
+class Daemon:
+    """A server that is ready.
+
+    Attributes:
+        address: its gateway, ``host:port``.
+        started: whether this call started it; false: it was there.
+        pid: its process; 0 where somebody else started it.
+        log: its log file; None where somebody else started it.
+    """
+
+    address: str
+    started: bool
+    pid: int = 0
+    log: Path | None = None
+
+    def client(self, **options: Any) -> Client:
+        """A client of it; the arguments are those of :class:`Client`."""
+        return Client(self.address, **options)
+
+
+def start_daemon(
+    models: PathLike | Sequence[PathLike] = (),
+    extra_model_paths: PathLike | None = None,
+    output: PathLike | Sequence[PathLike] = (),
+    data: PathLike | None = None,
+    *,
+    gateway: str = DEFAULT_ADDRESS,
+    program: PathLike | None = None,
+    arguments: Sequence[str] = (),
+    timeout: float = 60.0,
+) -> Daemon:
+    """Makes sure that a server runs, and returns when it is ready.
+
+    A server that runs on this data folder or at this address is taken as it is. Otherwise ``luna-node`` is started
+    in a session of its own: it goes on when this process ends. Several calls at once, in as many processes, end with
+    one server.
+
+    Args:
+        models: ComfyUI ``models`` folders.
+        extra_model_paths: a ComfyUI ``extra_model_paths.yaml``.
+        output: the folders that pictures may go to; default: ``output`` in the data folder.
+        data: the server's own folder; default as luna-node's: ``$XDG_STATE_HOME/luna`` or ``~/.local/state/luna``.
+        gateway: where it listens for clients; port 0 for any free one.
+        program: the ``luna-node`` to start; default: see :func:`find_luna_node`.
+        arguments: more arguments for it.
+        timeout: seconds until it must be ready.
+
+    Raises:
+        DaemonStartError: it is not found, or did not become ready; the message ends with its log's last lines.
+    """
+    if os.name == "nt":
+        raise DaemonStartError(
+            "luna-node does not run on Windows; start it on a Linux machine and connect to that"
+        )
+    folder = Path(data).expanduser().absolute() if data is not None else default_data_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with _locked(folder / _LOCK):
+            running = _running(folder, gateway)
+            if running is not None:
+                return running
+            command = [
+                str(program or find_luna_node()),
+                *("--gateway", gateway),
+                *("--data", str(folder)),
+                *_options("--models", models),
+                *_options("--extra-model-paths", extra_model_paths or ()),
+                *_options("--output", output),
+                *arguments,
+            ]
+            return _start(command, folder, gateway, timeout)
+    except OSError as problem:
+        raise DaemonStartError(
+            f"luna-node could not be started with its data in {folder}: {problem}"
+        ) from problem
+
+
+def find_luna_node() -> Path:
+    """The program: the variable ``LUNA_NODE``, else ``PATH``, else a build of the repository this file lies in.
+
+    Raises:
+        DaemonStartError: it is nowhere.
+    """
+    named = os.environ.get("LUNA_NODE")
+    if named:
+        if os.access(named, os.X_OK):
+            return Path(named).absolute()
+        raise DaemonStartError(f"LUNA_NODE names {named}, which is no program")
+    installed = shutil.which("luna-node")
+    if installed:
+        return Path(installed)
+    root = Path(__file__).resolve().parents[2]
+    built = [path for path in root.glob("build/*/bin/luna-node") if os.access(path, os.X_OK)]
+    # the installed kind first, then whatever was built last
+    built.sort(key=lambda path: (path.parts[-3] in ("release", "cuda"), path.stat().st_mtime))
+    if built:
+        return built[-1]
+    raise DaemonStartError(
+        f"luna-node is neither in PATH nor built under {root}/build; install it, or name it in the variable LUNA_NODE"
+    )
+
+
+def default_data_folder() -> Path:
+    """luna-node's own default for ``--data``."""
+    state = os.environ.get("XDG_STATE_HOME")
+    base = Path(state) if state and os.path.isabs(state) else Path.home() / ".local" / "state"
+    return base / "luna"
+
+
+def _options(name: str, paths: PathLike | Sequence[PathLike]) -> Iterator[str]:
+    listed = [paths] if isinstance(paths, (str, os.PathLike)) else paths
+    for path in listed:
+        yield name
+        yield str(Path(path).expanduser().absolute())
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Holds a lock file; another thread or process that wants it waits."""
+    import fcntl
+
+    with open(path, "a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _running(folder: Path, gateway: str) -> Daemon | None:
+    """The server of this data folder, or the one at this address."""
+    try:
+        record = json.loads((folder / _RECORD).read_text("utf-8"))
+        address, pid = str(record["gateway"]), int(record["pid"])
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    else:
+        if _process_lives(pid) and _answers(address):
+            return Daemon(address, started=False, pid=pid, log=folder / _LOG)
+    if split_address_or_any(gateway)[1] and _answers(gateway):
+        return Daemon(gateway, started=False)
+    return None
+
+
+def split_address_or_any(address: str) -> tuple[str, int]:
+    """As :func:`split_address`, and port 0 is fine."""
+    host, _, port = address.rpartition(":")
+    if port == "0" and host:
+        return host.strip("[]"), 0
+    return split_address(address)
+
+
+def _process_lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True  # somebody else's
+    return True
+
+
+def _answers(address: str) -> bool:
+    """Whether a luna listens there."""
+    try:
+        Connection.open(address, client="luna-client/probe", timeout=2.0).close()
+    except UnauthenticatedError:
+        return True  # there it is; it wants the secret
+    except BadRequestError:
+        raise
+    except LunaError:
+        return False
+    return True
+
+
+def _start(command: Sequence[str], folder: Path, gateway: str, timeout: float) -> Daemon:
+    path = folder / _LOG
+    with open(path, "ab") as log:
+        begin = log.seek(0, os.SEEK_END)
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            cwd=folder,
+            start_new_session=True,
+        )
+    assert process.stdout is not None
+    with process.stdout as stdout:
+        address = _ready_gateway(stdout, time.monotonic() + timeout)
+    if address is not None:
+        # reap it when it ends, however long that takes
+        threading.Thread(target=process.wait, name="luna-node", daemon=True).start()
+        _write_record(folder, address, process.pid)
+        return Daemon(address, started=True, pid=process.pid, log=path)
+    ended = process.poll() is not None or _wait_a_moment(process)
+    if not ended:
+        process.kill()
+    status = process.wait()
+    if ended and split_address_or_any(gateway)[1] and _answers(gateway):
+        return Daemon(gateway, started=False)  # somebody without our lock was faster
+    what = (
+        f"ended with status {status}"
+        if ended
+        else f"was not ready within {timeout:g} s and was stopped"
+    )
+    raise DaemonStartError(f"luna-node {what}: {' '.join(command)}\n{_log_tail(path, begin)}")
+
+
+def _ready_gateway(stdout: IO[bytes], deadline: float) -> str | None:
+    """The address of the line ``ready node=NAME gateway=HOST:PORT``; nothing if it ends or the time is over."""
+    line = b""
+    with selectors.DefaultSelector() as selector:
+        selector.register(stdout, selectors.EVENT_READ)
+        while not line.endswith(b"\n"):
+            left = deadline - time.monotonic()
+            if left <= 0 or not selector.select(left):
+                return None
+            byte = os.read(stdout.fileno(), 4096)
+            if not byte:
+                return None
+            line += byte
+    words = dict(word.partition("=")[::2] for word in line.decode("utf-8", "replace").split())
+    address = words.get("gateway", "-")
+    return address if "ready" in words and address != "-" else None
+
+
+def _wait_a_moment(process: subprocess.Popen[bytes]) -> bool:
+    """Whether a process that closed its output ends by itself."""
+    try:
+        process.wait(timeout=2.0)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
+
+
+def _write_record(folder: Path, address: str, pid: int) -> None:
+    temporary = folder / (_RECORD + ".part")
+    temporary.write_text(json.dumps({"gateway": address, "pid": pid}) + "\n", "utf-8")
+    os.replace(temporary, folder / _RECORD)
+
+
+def _log_tail(path: Path, begin: int) -> str:
+    """The last lines that this start has logged."""
+    try:
+        with open(path, "rb") as log:
+            log.seek(begin)
+            lines = log.read().decode("utf-8", "replace").splitlines()
+    except OSError as problem:
+        return f"(its log {path} cannot be read: {problem})"
+    if not lines:
+        return f"(its log {path} is empty)"
+    return "\n".join(lines[-_LOG_LINES:])

@@ -1,0 +1,319 @@
+"""The commands of models: VAE and text encoders."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .batches import fitting, image_batch, in_parts
+from .commands import Model, Sender, read_answer
+from .request import Cancel, Progress, Resend
+from .results import Conditioning, Images, Latents, ModelInfo, ModelList, PromptPair
+from .tensors import Tensor, concatenate
+
+#: Tokens as ComfyUI holds them: tower -> chunks of 77 -> (id, weight[, word]).
+Tokens = Mapping[str, Sequence[Sequence[Sequence[Any]]]]
+Lora = Mapping[str, Any]
+
+
+class ModelCommands(Sender):
+    """Every method answers, or raises a :class:`LunaError`, by its deadline.
+
+    Common arguments: ``timeout`` in seconds (default: the client's); ``priority`` -1, 0 or 1; ``progress``, called
+    with value, maximum and stage in the calling thread, at most ten times a second (an exception that it raises
+    cancels the request and goes on to the caller); ``cancel``, to cancel from another thread; ``dtype``, the wanted
+    type of the result's tensors: ``"f32"``, ``"f16"``, ``"bf16"`` (in numpy widened to float32), ``"u8"`` for images.
+    """
+
+    def list_models(
+        self, kinds: Sequence[str] | None = None, *, timeout: float | None = None
+    ) -> ModelList:
+        """The files of the server's model folders. ``kinds``: of ``text``, ``vae``, ``vision``, ``vlm``."""
+        fields = {"kinds": list(kinds) if kinds is not None else None}
+        reply = self.request("list_models", fields, resend=Resend.READ, timeout=timeout)
+        return read_answer("list_models", lambda: ModelList.from_json(reply.header))
+
+    def model_info(self, model: Model, kind: str, *, timeout: float | None = None) -> ModelInfo:
+        """What a proxy object must know of a model without its weights. ``kind``: ``text``, ``vae``, ..."""
+        fields = {"model": model, "kind": kind}
+        reply = self.request("model_info", fields, resend=Resend.READ, timeout=timeout)
+        return read_answer("model_info", lambda: ModelInfo.from_json(reply.header))
+
+    def vae_encode(
+        self,
+        pixels: Tensor,
+        model: Model,
+        *,
+        tiled: bool | str = "auto",
+        tile_size: int | None = None,
+        tile_width: int | None = None,
+        tile_height: int | None = None,
+        overlap: int | None = None,
+        tiled_method: str | None = None,
+        dtype: str = "f32",
+        timeout: float | None = None,
+        priority: int = 0,
+        progress: Progress | None = None,
+        cancel: Cancel | None = None,
+    ) -> Latents:
+        """Encodes images to latents (the posterior mean).
+
+        Args:
+            pixels: [B, H, W, C] or [H, W, C], float in 0..1 or uint8; centre-cropped to the model's multiple. A
+                batch that is larger than a request may be goes image by image.
+            tiled: "auto", True or False.
+            tile_size, tile_width, tile_height, overlap: in pixels (512 and 64).
+
+        Returns:
+            latents [B, C, h, w], unscaled.
+        """
+        batch = image_batch("pixels", pixels, axes=(3, 4))
+        fields = {
+            "model": model,
+            **_tiling(tiled, tile_size, tile_width, tile_height, overlap, tiled_method),
+            **_common(dtype, priority),
+        }
+        at_once = fitting(self.connection(_seconds(timeout)).welcome.limits, [batch])
+
+        def run(part: Tensor, tell: Progress | None) -> Latents:
+            reply = self.request(
+                "vae_encode",
+                fields,
+                {"pixels": part},
+                resend=Resend.READ,
+                timeout=timeout,
+                progress=tell,
+                cancel=cancel,
+            )
+            return read_answer(
+                "vae_encode", lambda: Latents(reply.tensors["latents"], **_tiles(reply.header))
+            )
+
+        parts = in_parts(batch, at_once, run, progress)
+        joined, tiles = _join([part.latents for part in parts], parts)
+        return Latents(joined, **tiles)
+
+    def vae_decode(
+        self,
+        latents: Tensor,
+        model: Model,
+        *,
+        tiled: bool | str = "auto",
+        tile_size: int | None = None,
+        tile_width: int | None = None,
+        tile_height: int | None = None,
+        overlap: int | None = None,
+        tiled_method: str | None = None,
+        dtype: str = "f32",
+        timeout: float | None = None,
+        priority: int = 0,
+        progress: Progress | None = None,
+        cancel: Cancel | None = None,
+    ) -> Images:
+        """Decodes latents to images.
+
+        Args:
+            latents: [B, C, h, w], float, unscaled. A batch whose images are larger than a reply may be goes image
+                by image.
+            tiled: "auto", True or False.
+            tile_size, tile_width, tile_height, overlap: in latent cells (64 and 16).
+
+        Returns:
+            images [B, H, W, 3] in 0..1, or uint8 with dtype="u8".
+        """
+        batch = image_batch("latents", latents, axes=(4, 5))
+        fields = {
+            "model": model,
+            **_tiling(tiled, tile_size, tile_width, tile_height, overlap, tiled_method),
+            **_common(dtype, priority),
+        }
+        at_once = self._decodable(batch, model, dtype, timeout)
+
+        def run(part: Tensor, tell: Progress | None) -> Images:
+            reply = self.request(
+                "vae_decode",
+                fields,
+                {"latents": part},
+                resend=Resend.READ,
+                timeout=timeout,
+                progress=tell,
+                cancel=cancel,
+            )
+            return read_answer(
+                "vae_decode", lambda: Images(reply.tensors["images"], **_tiles(reply.header))
+            )
+
+        parts = in_parts(batch, at_once, run, progress)
+        joined, tiles = _join([part.images for part in parts], parts)
+        return Images(joined, **tiles)
+
+    def clip_tokenize(
+        self,
+        text: str,
+        model: Model,
+        *,
+        return_word_ids: bool = False,
+        timeout: float | None = None,
+    ) -> dict[str, list[list[tuple[Any, ...]]]]:
+        """Tokens of a prompt as ComfyUI holds them: tower -> chunks -> (id, weight[, word number])."""
+        fields: dict[str, Any] = {"model": model, "text": text}
+        if return_word_ids:
+            fields["return_word_ids"] = True
+        reply = self.request("clip_tokenize", fields, resend=Resend.READ, timeout=timeout)
+        return read_answer("clip_tokenize", lambda: _tuples(reply.header["tokens"]))
+
+    def clip_encode_from_tokens(
+        self,
+        tokens: Tokens,
+        model: Model,
+        *,
+        layer: int | None = None,
+        projected: bool = True,
+        loras: Sequence[Lora] = (),
+        embeddings: Mapping[str, Tensor] | None = None,
+        dtype: str = "f32",
+        timeout: float | None = None,
+        priority: int = 0,
+        progress: Progress | None = None,
+        cancel: Cancel | None = None,
+    ) -> Conditioning:
+        """Conditioning of tokens.
+
+        Args:
+            tokens: as :meth:`clip_tokenize` gives them; an id may be ``{"embedding": name, "row": k}``.
+            layer: None for the family's own, or -1..-N (clip skip).
+            projected: whether ``pooled`` goes through its projection.
+            embeddings: the tensors [rows, width] that such ids name.
+
+        Returns:
+            cond [1, T, D], pooled [1, P] or None, attention_mask [1, T] or None.
+        """
+        fields = {"model": model, "tokens": _lists(tokens), **_encoding(layer, projected, loras)}
+        reply = self.request(
+            "clip_encode_from_tokens",
+            {**fields, **_common(dtype, priority)},
+            dict(embeddings or {}),
+            resend=Resend.READ,
+            timeout=timeout,
+            progress=progress,
+            cancel=cancel,
+        )
+        got = reply.tensors
+        return read_answer(
+            "clip_encode_from_tokens",
+            lambda: Conditioning(got["cond"], got.get("pooled"), got.get("attention_mask")),
+        )
+
+    def clip_encode(
+        self,
+        positive: str,
+        negative: str | None = "",
+        *,
+        model: Model,
+        layer: int | None = None,
+        projected: bool = True,
+        loras: Sequence[Lora] = (),
+        dtype: str = "f32",
+        timeout: float | None = None,
+        priority: int = 0,
+        progress: Progress | None = None,
+        cancel: Cancel | None = None,
+    ) -> PromptPair:
+        """Conditioning of both prompts; ``negative=None`` leaves the second out.
+
+        Returns:
+            cond and uncond [1, T, D], pooled and pooled_neg [1, P] where the family has one.
+        """
+        fields = {"model": model, "positive": positive, **_encoding(layer, projected, loras)}
+        reply = self.request(
+            "clip_encode",
+            # null is a value here: the negative is not wanted
+            {**fields, **_common(dtype, priority), "negative": negative},
+            resend=Resend.READ,
+            timeout=timeout,
+            progress=progress,
+            cancel=cancel,
+            keep_null=("negative",),
+        )
+        got = reply.tensors
+        return read_answer(
+            "clip_encode",
+            lambda: PromptPair(
+                got["cond"], got.get("pooled"), got.get("uncond"), got.get("pooled_neg")
+            ),
+        )
+
+    def _decodable(self, batch: Tensor, model: Model, dtype: str, timeout: float | None) -> int:
+        """How many of these latents fit one request and one reply; asks for the model only where it matters."""
+        limits = self.connection(_seconds(timeout)).welcome.limits
+        coarse = fitting(limits, [batch], cells=_cells(batch), ratio=32, channels=4, dtype=dtype)
+        if coarse >= batch.shape[0]:
+            return coarse
+        info = self.model_info(model, "vae", timeout=timeout)
+        ratio, channels = info.upscale_ratio or 8, info.output_channels or 3
+        return fitting(
+            limits, [batch], cells=_cells(batch), ratio=ratio, channels=channels, dtype=dtype
+        )
+
+
+def _seconds(timeout: float | None) -> float:
+    return 120.0 if timeout is None else timeout
+
+
+def _cells(batch: Tensor) -> int:
+    """Latent cells of one image."""
+    return int(batch.shape[-1]) * int(batch.shape[-2])
+
+
+def _common(dtype: str, priority: int) -> dict[str, Any]:
+    """The common fields that are not at their defaults."""
+    return {"dtype": dtype if dtype != "f32" else None, "priority": priority or None}
+
+
+def _tiling(
+    tiled: bool | str,
+    size: int | None,
+    width: int | None,
+    height: int | None,
+    overlap: int | None,
+    method: str | None,
+) -> dict[str, Any]:
+    return {
+        "tiled": None if tiled == "auto" else tiled,
+        "tile_size": size,
+        "tile_width": width,
+        "tile_height": height,
+        "overlap": overlap,
+        "tiled_method": method,
+    }
+
+
+def _encoding(layer: int | None, projected: bool, loras: Sequence[Lora]) -> dict[str, Any]:
+    return {
+        "layer": layer,
+        "projected": None if projected else False,
+        "loras": [dict(lora) for lora in loras] or None,
+    }
+
+
+def _tiles(header: Mapping[str, Any]) -> dict[str, Any]:
+    return {"tiled": bool(header.get("tiled", False)), "tiles": int(header.get("tiles", 0))}
+
+
+def _join(tensors: Sequence[Tensor], parts: Sequence[Any]) -> tuple[Tensor, dict[str, Any]]:
+    tiles = {"tiled": any(part.tiled for part in parts), "tiles": sum(part.tiles for part in parts)}
+    return concatenate(tensors), tiles
+
+
+def _tuples(tokens: Mapping[str, Any]) -> dict[str, list[list[tuple[Any, ...]]]]:
+    return {
+        tower: [[tuple(entry) for entry in chunk] for chunk in chunks]
+        for tower, chunks in tokens.items()
+    }
+
+
+def _lists(tokens: Tokens) -> dict[str, list[list[list[Any]]]]:
+    return {
+        tower: [[list(entry) for entry in chunk] for chunk in chunks]
+        for tower, chunks in tokens.items()
+    }

@@ -1,0 +1,3 @@
+"""The version of the client, the same as luna's."""
+
+__version__ = "0.1.0"
