@@ -52,7 +52,7 @@ public:
 
 private:
   struct memory;
-  body_buffer() = default;
+  body_buffer();
 
   std::unique_ptr<memory> memory_;
   uint64_t size_ = 0;

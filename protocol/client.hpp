@@ -27,7 +27,8 @@ struct client_options {
   uint16_t port = 19283;
   std::string name = "luna-cpp/0.1.0";
   std::optional<std::string> secret;
-  std::chrono::milliseconds connect_timeout{5000};
+  std::chrono::milliseconds connect_timeout{5000};   ///< until the hello is done
+  std::chrono::milliseconds progress_timeout{30000}; ///< for a write, or within a frame
   frame_limits limits; ///< what we accept; requests are held to the server's limits, too
 };
 
@@ -60,7 +61,8 @@ struct client_reply {
 /// cancel, large tensors at full speed) and what hostile ones do (any bytes). Contract: calls block
 /// until their timeout and then fail with `timeout`; a connection that ended is `unavailable`; the
 /// server's error frames are failures with their code. Requests in flight are told apart by id, and
-/// frames that belong to another id than the one waited for are kept. One thread at a time.
+/// frames that belong to another id than the one waited for are kept. One thread at a time; several
+/// clients in several threads are fine.
 class client {
 public:
   using clock = std::chrono::steady_clock;
@@ -130,14 +132,17 @@ private:
 
   result<void> open(const client_options& options);
   result<void> say_hello(const client_options& options);
+  result<json> read_hello(clock::time_point deadline);
   result<void> write(const outgoing_frame& frame);
-  result<void> fill(std::byte* to, size_t least, size_t most, size_t& got,
-                    clock::time_point deadline);
+  result<void> write_all(std::span<iovec> pieces);
+  result<size_t> read_some(std::span<std::byte> to, clock::time_point deadline);
   result<void> read_exactly(std::span<std::byte> to, clock::time_point deadline);
+  result<void> buffer_head(clock::time_point deadline);
   result<incoming_frame> read_frame(clock::time_point deadline);
-  result<client_reply> to_reply(incoming_frame frame);
+  result<client_reply> to_reply(const incoming_frame& frame);
 
   int socket_ = -1;
+  std::chrono::milliseconds progress_timeout_{};
   frame_limits limits_;
   frame_limits server_limits_;
   server_greeting greeting_;

@@ -62,8 +62,8 @@ failure read_error_header(std::string_view header);
 
 /// Frames that wait for a socket, as one stream of bytes.
 ///
-/// Contract: bytes leave in the order of push(); consume() is told how many have left and returns
-/// the frames that are gone with that. Not thread-safe.
+/// Contract: bytes leave in the order of push(); consume() is told how many have left and says
+/// which frames are gone with that. Not thread-safe.
 class output_queue {
 public:
   void push(outgoing_frame frame);
@@ -73,8 +73,8 @@ public:
   /// Bytes that have not left.
   uint64_t size_bytes() const noexcept { return size_; }
 
-  /// Bytes that have not left and belong to frames without tensors: errors, events, small replies.
-  uint64_t small_bytes() const noexcept { return small_; }
+  /// Those of them that are errors and events: what no bound on requests holds back.
+  uint64_t notice_bytes() const noexcept { return notices_; }
 
   /// Bytes that have left since the beginning: a counter to see progress by.
   uint64_t sent_bytes() const noexcept { return sent_; }
@@ -85,8 +85,8 @@ public:
   /// Fills `pieces` for one writev(). @returns how many were filled.
   size_t gather(std::span<iovec> pieces) const noexcept;
 
-  /// Takes `n` bytes off. @pre n <= size_bytes().
-  /// @returns calls `left(frame)` for each frame whose last byte is among them.
+  /// Takes `n` bytes off, and calls `left(frame)` for each frame whose last byte is among them.
+  /// @pre n <= size_bytes().
   template <class F>
   void consume(uint64_t n, F&& left) {
     size_ -= n;
@@ -100,16 +100,13 @@ public:
     offset_ += n;
   }
 
-  /// Forgets everything that has not begun to leave: a connection that ends need not answer.
-  void drop_unsent();
-
 private:
   outgoing_frame pop();
 
   std::deque<outgoing_frame> frames_;
   uint64_t offset_ = 0; ///< bytes of the first frame that have left
   uint64_t size_ = 0;
-  uint64_t small_ = 0;
+  uint64_t notices_ = 0;
   uint64_t sent_ = 0;
 };
 

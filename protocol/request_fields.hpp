@@ -13,11 +13,10 @@ namespace luna::protocol {
 
 /// The fields that every command shares (docs/protocol.md, section 4). Plain values.
 
-/// How a request names a model: one name, or the files of a text encoder of several.
+/// How a request names a model: one name, or the files of a text encoder made of several.
 struct model_field {
-  std::string name;               ///< with `/` for `\`; empty if `files` is used
-  std::string type;               ///< "sdxl", ... with `files`
-  std::vector<std::string> files; ///< at most 8
+  std::vector<std::string> files; ///< one name, or 1 to 8 files; with `/` for `\`
+  std::string type;               ///< ComfyUI's type name of several files, for instance "sdxl"
 
   friend bool operator==(const model_field&, const model_field&) = default;
 };

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -63,6 +64,7 @@ struct request_received {
   /// call parse_header(raw_header) where time does not matter, and fail_frame() if that says so.
   json header;
   std::string raw_header;
+  byte_budget::share header_share; ///< memory of raw_header
 
   received_body body;
 };
@@ -89,7 +91,7 @@ using connection_event =
 ///
 /// Contract:
 /// - start() queues the server's hello; whatever is fed, in whatever pieces, gives the same events.
-/// - Each request_received is answered once, by reply() or fail(); answers to ids that wait for
+/// - Each request_received is answered once, by reply() or refuse(); answers to ids that wait for
 /// none
 ///   are ignored (they return false). An id is in use until its answer has left output().
 /// - Refusals that concern one request (bad_request in its header, overloaded) are answered here;
@@ -100,11 +102,16 @@ using connection_event =
 ///   because the client does not read are bounded by the caller, who stops reading while
 ///   !wants_input().
 ///
-/// Clocks are the caller's: a hello takes at most 10 s (hello_done()); a frame that has begun
-/// (mid_frame()) makes progress (received_bytes()) and so does a write (output().sent_bytes()), at
-/// the latest after 30 s. See timed_out(). Not thread-safe.
+/// Clocks are the caller's: a hello takes at most `hello_time` (said_hello()); a frame that has
+/// begun (mid_frame()) makes progress (received_bytes()) within `progress_time`, and so does a
+/// write (output().sent_bytes()). See timed_out(). Not thread-safe.
 class server_connection {
 public:
+  static constexpr std::chrono::seconds hello_time{10};
+  static constexpr std::chrono::seconds progress_time{30};
+
+  enum class timer { hello, frame, write };
+
   explicit server_connection(std::shared_ptr<const server_config> config);
 
   /// Queues the server's hello.
@@ -121,7 +128,9 @@ public:
   /// How many bytes to read at most next time: 64 KiB, or up to 1 MiB in the middle of a body.
   size_t next_read_size() const noexcept;
 
-  /// Whether to go on reading: false while too many small answers wait to leave, and when closed.
+  /// Whether to go on reading: false while too many errors and events wait to leave, and when
+  /// closed. Replies do not count: they are bounded by max_in_flight and `buffers`, and a client
+  /// may well write its next request before it reads.
   bool wants_input() const noexcept;
 
   // -- out ---------------------------------------------------------------------------------------
@@ -135,12 +144,12 @@ public:
   /// Answers a request. @param header a JSON object as text.
   /// @returns false if the id waits for no answer; a failure if the reply passes a limit
   /// (`bad_request`, with the sizes) or the node's buffers (`overloaded`): then the request still
-  /// waits and fail() must answer it.
+  /// waits and refuse() must answer it.
   result<bool> reply(uint64_t id, std::string_view header,
                      std::span<const named_tensor> tensors = {});
 
   /// Answers a request with an error. @returns false if the id waits for no answer.
-  bool fail(uint64_t id, const failure& why);
+  bool refuse(uint64_t id, const failure& why);
 
   /// Sends an event of a request, or of the connection (id 0). Dropped if the request is answered
   /// already or the client reads too slowly; then {"event":"lost","n":n} follows as soon as there
@@ -157,8 +166,8 @@ public:
   /// Ends the connection for a reason of the caller's. The error is sent with id 0.
   void close(const failure& why);
 
-  /// The same for a time that has passed: hello or progress. @param what "hello", "frame", "write".
-  void timed_out(std::string_view what);
+  /// The same for a time that has passed.
+  void timed_out(timer what);
 
   // -- facts -------------------------------------------------------------------------------------
 
@@ -185,8 +194,8 @@ private:
   /// One request between its head and the moment when its answer has left.
   struct request_state {
     bool counts = true;
-    bool delivered = false; ///< request_received was given out
-    bool answered = false;
+    bool complete = false; ///< request_received tells of it
+    bool answered = false; ///< the answer waits in output()
   };
 
   std::span<const std::byte> take_head(std::span<const std::byte> in);
@@ -195,14 +204,25 @@ private:
   std::span<const std::byte> take_skip(std::span<const std::byte> in);
 
   void on_head();
+  void on_hello_head();
+  void on_cancel_head();
   void on_request_head();
-  void on_header(std::string_view text, bool whole);
+  void on_header(std::string_view text);
   void on_hello(std::string_view text);
+  void on_cancel(std::string_view text);
   void on_request_header(std::string_view text);
-  void on_frame_complete();
-  void refuse_request(const failure& why);
-  void break_off(uint64_t id, const failure& why);
-  void queue_lost_events();
+  void on_request_complete();
+
+  bool take_header_memory(uint64_t needed);
+  void refuse_incoming(const failure& why, uint64_t rest);
+  void begin_skip(uint64_t bytes);
+  void end_frame();
+  void break_off(uint64_t id, failure why);
+
+  request_state* waiting(uint64_t id);
+  void forget(uint64_t id);
+  void push_event(uint64_t id, std::string_view header);
+  void tell_lost_events();
 
   std::shared_ptr<const server_config> config_;
   state state_ = state::hello;
@@ -216,8 +236,8 @@ private:
   std::string header_; ///< header that came in pieces
   byte_budget::share header_share_;
   std::optional<body_buffer> body_;
-  uint64_t skip_ = 0; ///< bytes of a refused frame that are still to come
-  request_received incoming_;
+  uint64_t skip_ = 0;         ///< bytes of a refused frame that are still to come
+  request_received incoming_; ///< the request that is arriving
 
   std::unordered_map<uint64_t, request_state> requests_;
   size_t counted_ = 0;
