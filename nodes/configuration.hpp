@@ -177,10 +177,12 @@ struct parsed_configuration {
 
 /// Reads cluster.conf from its text; nothing is opened.
 /// @param file_name stands in front of every error.
+/// @param base folder that relative paths in the text count from; "~/" is the home folder.
 /// @returns every default filled in (see `complete`), or `bad_request` whose message has a line for
 /// each error: `cluster.conf:12: nodes[0].prot: unknown key, did you mean 'port'?`
 result<parsed_configuration> parse_configuration(std::string_view text,
-                                                 const std::string& file_name = "cluster.conf");
+                                                 const std::string& file_name = "cluster.conf",
+                                                 const std::filesystem::path& base = "/");
 
 /// The same from a file; relative paths in it count from its folder.
 result<parsed_configuration> read_configuration(const std::filesystem::path& file);
@@ -195,9 +197,15 @@ std::string default_data_folder();
 /// Fills in what follows from other keys: bind, data, saving.node, output-folders. Idempotent.
 void complete(cluster_configuration& configuration);
 
-/// What no single key shows: unique names, references, secret and TLS off loopback, bounds that
-/// must fit each other. One sentence for each problem; the first word is the key.
-std::vector<std::string> cross_check(const cluster_configuration& configuration);
+/// Something that no single key shows.
+struct configuration_problem {
+  std::string key;  ///< where, e.g. "pools[0].node"
+  std::string text; ///< what is wrong and what to do
+};
+
+/// Unique names, references, secret and TLS off loopback, bounds that must fit each other.
+/// @pre `complete` was called.
+std::vector<configuration_problem> cross_check(const cluster_configuration& configuration);
 
 /// The whole configuration in the syntax of the file; reading it again gives an equal value.
 std::string print_configuration(const cluster_configuration& configuration);

@@ -1,0 +1,60 @@
+#include "nodes/actor_config.hpp"
+
+#include <caf/all.hpp>
+#include <caf/io/middleman.hpp>
+#include <caf/node_id.hpp>
+#include <caf/openssl/manager.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <fstream>
+
+#include "messages/error.hpp"
+#include "messages/node_view.hpp"
+#include "messages/tensor_chunk.hpp"
+#include "messages/type_ids.hpp"
+
+namespace luna {
+
+namespace {
+
+/// The first line of a file, for the key's passphrase; empty if there is no file.
+std::string first_line(const std::string& path) {
+  std::string line;
+  if (!path.empty())
+    std::getline(std::ifstream{path} >> std::ws, line);
+  return line;
+}
+
+void bump_node_id(const effective_configuration& configuration, const actor_config& config) {
+  for (auto& node : configuration.cluster.nodes) {
+    if (node.name == configuration.node)
+      return;
+    caf::node_id::default_data::local(config);
+  }
+}
+
+} // namespace
+
+actor_config::actor_config(const effective_configuration& configuration) {
+  auto& cluster = configuration.cluster.cluster;
+  add_message_types<caf::id_block::luna>();
+  add_error_category(error_category(), render_error);
+  load<caf::io::middleman>();
+  // Measured on few cores: half the latency of work stealing.
+  set("scheduler.policy", caf::atom("sharing"));
+  set("middleman.heartbeat-interval", caf::timespan{cluster.heartbeat});
+  set("middleman.connection-timeout", caf::timespan{cluster.suspect_after});
+  set("middleman.app-identifiers",
+      caf::config_value::list{caf::config_value{std::string{wire_version}}});
+  if (cluster.tls.enabled()) {
+    load<caf::openssl::manager>();
+    openssl_cafile = cluster.tls.ca;
+    openssl_certificate = cluster.tls.certificate;
+    openssl_key = cluster.tls.key;
+    openssl_passphrase = first_line(cluster.tls.passphrase_file);
+  }
+  bump_node_id(configuration, *this);
+}
+
+} // namespace luna

@@ -1,0 +1,147 @@
+#include "nodes/configuration_values.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <utility>
+
+namespace luna {
+
+namespace {
+
+/// Digits only, the whole text.
+std::optional<uint64_t> parse_number(std::string_view text) {
+  uint64_t number = 0;
+  const auto* end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, number);
+  if (error != std::errc{} || stop != end)
+    return std::nullopt;
+  return number;
+}
+
+constexpr std::array<std::pair<std::string_view, uint64_t>, 10> size_units = {{
+  {"", 1},
+  {"B", 1},
+  {"KiB", uint64_t{1} << 10},
+  {"MiB", uint64_t{1} << 20},
+  {"GiB", uint64_t{1} << 30},
+  {"TiB", uint64_t{1} << 40},
+  {"KB", 1000},
+  {"MB", 1000000},
+  {"GB", 1000000000},
+  {"TB", 1000000000000},
+}};
+
+} // namespace
+
+std::optional<uint64_t> parse_size(std::string_view text) {
+  const auto digits = std::min(text.find_first_not_of("0123456789"), text.size());
+  const auto number = parse_number(text.substr(0, digits));
+  auto unit = text.substr(digits);
+  if (unit.size() > 1 && unit.front() == ' ')
+    unit.remove_prefix(1);
+  for (const auto& [name, factor] : size_units)
+    if (number && unit == name && *number <= UINT64_MAX / factor)
+      return *number * factor;
+  return std::nullopt;
+}
+
+std::string format_size(uint64_t bytes) {
+  for (const auto& [name, shift] :
+       {std::pair{"TiB", 40}, std::pair{"GiB", 30}, std::pair{"MiB", 20}, std::pair{"KiB", 10}})
+    if (bytes > 0 && bytes % (uint64_t{1} << shift) == 0)
+      return std::to_string(bytes >> shift) + name;
+  return std::to_string(bytes) + "B";
+}
+
+std::string format_duration(std::chrono::milliseconds duration) {
+  constexpr int64_t second = 1000;
+  constexpr int64_t hour = 3600 * second;
+  const auto count = duration.count();
+  if (count > 0 && count % hour == 0)
+    return std::to_string(count / hour) + "h";
+  if (count % second == 0)
+    return std::to_string(count / second) + "s";
+  return std::to_string(count) + "ms";
+}
+
+std::optional<host_port> parse_host_port(std::string_view text) {
+  const auto colon = text.rfind(':');
+  if (colon == std::string_view::npos || colon == 0)
+    return std::nullopt;
+  const auto port = parse_number(text.substr(colon + 1));
+  auto host = text.substr(0, colon);
+  const bool bracketed = host.size() > 2 && host.front() == '[' && host.back() == ']';
+  if (bracketed)
+    host = host.substr(1, host.size() - 2);
+  const bool plain = std::all_of(host.begin(), host.end(), [](char c) {
+    return static_cast<unsigned char>(c) > 0x20 && c != '[' && c != ']' && c != '/' && c != '"';
+  });
+  if (!port || *port > 65535 || !plain || (host.find(':') != std::string_view::npos && !bracketed))
+    return std::nullopt;
+  return host_port{std::string{host}, static_cast<uint16_t>(*port)};
+}
+
+std::string to_string(const host_port& endpoint) {
+  const bool ipv6 = endpoint.host.find(':') != std::string::npos;
+  return (ipv6 ? "[" + endpoint.host + "]" : endpoint.host) + ":" + std::to_string(endpoint.port);
+}
+
+bool is_loopback(std::string_view host) {
+  if (host == "localhost" || host == "::1")
+    return true;
+  // Four numbers: "127.evil.example" is a name that anybody may point anywhere.
+  return host.starts_with("127.") && host.find_first_not_of("0123456789.") == std::string_view::npos
+      && std::count(host.begin(), host.end(), '.') == 3;
+}
+
+bool is_plain_name(std::string_view text) {
+  return !text.empty() && text.size() <= 64 && std::all_of(text.begin(), text.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.'
+        || c == '-' || c == '_';
+  });
+}
+
+bool is_device_name(std::string_view text) {
+  if (text == "cpu")
+    return true;
+  if (!text.starts_with("cuda:") || text.size() > 8)
+    return false;
+  const auto digits = text.substr(5);
+  return parse_number(digits).has_value() && (digits == "0" || digits.front() != '0');
+}
+
+const std::vector<std::string>& pool_kinds() {
+  static const std::vector<std::string> kinds = {"text", "vae", "vision", "vlm"};
+  return kinds;
+}
+
+bool is_built_kind(std::string_view kind) {
+  return kind == "text" || kind == "vae";
+}
+
+const std::vector<std::string>& protocol_commands() {
+  static const std::vector<std::string> commands = {"list_models",      "model_info",
+                                                    "vae_encode",       "vae_decode",
+                                                    "clip_tokenize",    "clip_encode_from_tokens",
+                                                    "clip_encode",      "clip_encode_sdxl",
+                                                    "zimage_encode",    "encode_vision",
+                                                    "vlm_generate",     "lora_cache_put",
+                                                    "lora_cache_get",   "lora_cache_check",
+                                                    "lora_cache_stats", "lora_cache_remove",
+                                                    "lora_cache_clear", "submit_async",
+                                                    "job_status",       "job_wait",
+                                                    "job_cancel",       "job_retry",
+                                                    "job_list",         "set_attention_mode",
+                                                    "unload_models",    "reset",
+                                                    "shutdown",         "ping",
+                                                    "get_info",         "get_status",
+                                                    "negotiate_ipc",    "subscribe",
+                                                    "health",           "info",
+                                                    "unload",           "has_lora",
+                                                    "upload_lora",      "lora_stats",
+                                                    "vlm_describe"};
+  return commands;
+}
+
+} // namespace luna

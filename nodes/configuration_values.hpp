@@ -1,0 +1,44 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "nodes/configuration.hpp"
+
+namespace luna {
+
+/// The small texts inside cluster.conf: sizes, durations, addresses, names.
+/// Thread rule: free functions without state.
+
+/// "20GiB", "512 MiB", "100MB", "4096" or "4096B" in bytes; nothing for other text or beyond 64
+/// bits.
+std::optional<uint64_t> parse_size(std::string_view text);
+
+/// The largest binary unit that divides it: "20GiB", "1536MiB", "7B".
+std::string format_size(uint64_t bytes);
+
+/// "168h", "300s", "250ms": the largest unit that divides it.
+std::string format_duration(std::chrono::milliseconds duration);
+
+/// "host:port" or "[ipv6]:port", port 0 to 65535.
+std::optional<host_port> parse_host_port(std::string_view text);
+
+/// 1 to 64 letters, digits, dots, dashes or underscores.
+bool is_plain_name(std::string_view text);
+
+/// "cpu" or "cuda:" and a number.
+bool is_device_name(std::string_view text);
+
+/// The pool kinds, and which of them this build has.
+const std::vector<std::string>& pool_kinds();
+bool is_built_kind(std::string_view kind);
+
+/// The commands and aliases of the protocol, for `limits.forbidden-commands`: those that this build
+/// does not have may be forbidden too.
+const std::vector<std::string>& protocol_commands();
+
+} // namespace luna

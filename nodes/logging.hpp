@@ -1,0 +1,13 @@
+#pragma once
+
+#include "messages/result.hpp"
+#include "nodes/configuration.hpp"
+
+namespace luna {
+
+/// Makes spdlog's default logger what the configuration says: standard error or a file, text or one
+/// JSON object a line. Call it once, before the first actor.
+/// @returns `bad_request` if the file cannot be opened.
+result<void> start_logging(const log_section& log);
+
+} // namespace luna

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "actors/device_manager.hpp"
+#include "actors/node_manager.hpp"
+#include "messages/byte_budget.hpp"
+#include "messages/result.hpp"
+#include "nodes/command_line.hpp"
+#include "nodes/model_folders.hpp"
+
+namespace luna {
+
+/// What the actors of a node are started with, made before the first of them: everything that can be
+/// wrong with a configuration is wrong here.
+struct node_wiring {
+  effective_configuration configuration;
+  model_folders folders;
+  std::vector<device_options> devices;
+  std::shared_ptr<byte_budget> buffers;
+  std::string vocabularies; ///< folder of tokenizer files
+  std::string secret;       ///< of clients; empty: none
+  std::shared_ptr<std::string> gateway_address; ///< "-" until the gateway listens
+};
+
+/// Looks at folders and devices. @returns what is wrong with them.
+result<node_wiring> prepare(effective_configuration configuration);
+
+/// The children of the node, in start order.
+std::vector<child_spec> children_of(const node_wiring& wiring);
+
+/// Where the tokenizer files lie: LUNA_SHARE, beside the program as installed, or as built.
+/// @returns `bad_request` that says where was looked.
+result<std::string> find_vocabularies();
+
+} // namespace luna
