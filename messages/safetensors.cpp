@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
+#include <utility>
 
 namespace luna {
 
@@ -24,57 +26,234 @@ uint64_t little_endian(std::span<const std::byte> bytes) {
   return value;
 }
 
-bool is_offset(const json& x) {
-  return x.is_number_unsigned();
+/// A name as it is shown in a message: it may be as long as the header.
+std::string shown(std::string_view name) {
+  constexpr size_t most = 80;
+  return "'" + std::string{name.substr(0, most)} + (name.size() > most ? "...'" : "'");
 }
 
-result<safetensors_entry> read_entry(const std::string& name, const json& x, uint64_t data_begin,
-                                     uint64_t data_size, const safetensors_limits& limits) {
-  auto type = x.find("dtype");
-  auto shape = x.find("shape");
-  auto offsets = x.find("data_offsets");
-  if (type == x.end() || !type->is_string() || shape == x.end() || !shape->is_array()
-      || offsets == x.end() || !offsets->is_array() || offsets->size() != 2
-      || !is_offset((*offsets)[0]) || !is_offset((*offsets)[1]))
-    return broken("tensor '" + name + "' needs a dtype, a shape and two data_offsets");
+/// What the header says of one tensor.
+struct raw_entry {
+  std::optional<std::string> type;
+  std::optional<std::vector<uint64_t>> shape;
+  std::optional<std::vector<uint64_t>> offsets;
+};
+
+result<safetensors_entry> check_entry(std::string name, const raw_entry& raw, uint64_t data_begin,
+                                      uint64_t data_size, const safetensors_limits& limits) {
+  if (!raw.type || !raw.shape || !raw.offsets || raw.offsets->size() != 2)
+    return broken("tensor " + shown(name) + " needs a dtype, a shape and two data_offsets");
+  auto type = dtype_of_safetensors(*raw.type);
+  if (!type)
+    return broken("tensor " + shown(name) + " has the unknown dtype " + shown(*raw.type));
+  if (raw.shape->size() > limits.rank)
+    return broken("tensor " + shown(name) + " has more than " + std::to_string(limits.rank)
+                  + " dimensions");
   safetensors_entry entry;
-  entry.name = name;
-  auto known = dtype_of_safetensors(type->get_ref<const std::string&>());
-  if (!known)
-    return broken("tensor '" + name + "' has the unknown dtype "
-                  + type->get<std::string>().substr(0, 32));
-  entry.type = *known;
-  if (shape->size() > limits.rank)
-    return broken("tensor '" + name + "' has " + std::to_string(shape->size())
-                  + " dimensions, at most " + std::to_string(limits.rank) + " are read");
-  for (auto& n : *shape) {
-    if (!n.is_number_unsigned() || n.get<uint64_t>() > uint64_t{INT64_MAX})
-      return broken("tensor '" + name + "' has a dimension that is no whole number");
-    entry.shape.push_back(n.get<int64_t>());
+  entry.type = *type;
+  for (auto n : *raw.shape) {
+    if (n > uint64_t{INT64_MAX})
+      return broken("tensor " + shown(name) + " has an impossible dimension");
+    entry.shape.push_back(static_cast<int64_t>(n));
   }
-  auto begin = (*offsets)[0].get<uint64_t>();
-  auto end = (*offsets)[1].get<uint64_t>();
+  auto begin = raw.offsets->front();
+  auto end = raw.offsets->back();
   if (begin > end || end > data_size)
-    return broken("tensor '" + name + "' lies outside of the buffer");
+    return broken("tensor " + shown(name) + " lies outside of the buffer");
   auto count = element_count(entry.shape);
   uint64_t bytes = 0;
   if (!count || __builtin_mul_overflow(*count, uint64_t{size_of(entry.type)}, &bytes)
       || bytes != end - begin)
-    return broken("tensor '" + name + "' has " + std::to_string(end - begin)
-                  + " bytes, which does not fit its shape " + format_shape(entry.shape));
+    return broken("tensor " + shown(name) + " has " + std::to_string(end - begin)
+                  + " bytes, which does not fit its shape " + format_shape(entry.shape)
+                  + " and type " + std::string{to_string(entry.type)});
   entry.begin = data_begin + begin;
   entry.end = data_begin + end;
+  entry.name = std::move(name);
   return entry;
 }
 
-result<void> read_metadata(const json& x, safetensors_header& header) {
-  if (!x.is_object())
-    return broken("__metadata__ is not an object");
-  for (auto& [key, value] : x.items()) {
-    if (!value.is_string())
-      return broken("__metadata__ holds something that is no string: " + key.substr(0, 64));
-    header.metadata.emplace(key, value.get<std::string>());
+/// Reads the header's JSON as it comes, without a tree of it: what the header costs is bounded by
+/// what it means, and what does not belong there ends the reading at once.
+class header_reader : public nlohmann::json_sax<json> {
+public:
+  header_reader(safetensors_header& header, uint64_t data_size, const safetensors_limits& limits)
+    : header_(header), data_size_(data_size), limits_(limits) {}
+
+  /// What is wrong, if parsing stopped.
+  failure take_problem() {
+    return problem_ ? std::move(*problem_) : broken("the header is not a JSON object").value();
   }
+
+  bool key(std::string& name) override {
+    if (skipped_ > 0)
+      return true;
+    if (depth_ == 1) {
+      name_ = std::move(name);
+      entry_ = {};
+      in_metadata_ = name_ == metadata_key;
+      if (!in_metadata_ && header_.entries.size() == limits_.tensors)
+        return refuse("the header names more than " + std::to_string(limits_.tensors) + " tensors");
+      return true;
+    }
+    field_ = std::move(name);
+    return true;
+  }
+
+  bool start_object(size_t) override {
+    if (skipped_ > 0)
+      return skip_deeper();
+    if (depth_ == 2)
+      return in_metadata_ ? refuse_metadata() : begin_unknown();
+    if (depth_ == 3)
+      return refuse_entry();
+    ++depth_;
+    return true;
+  }
+
+  bool end_object() override {
+    if (skipped_ > 0) {
+      --skipped_;
+      return true;
+    }
+    --depth_;
+    if (depth_ != 1 || in_metadata_)
+      return true;
+    auto entry = check_entry(std::move(name_), entry_, header_.data_begin, data_size_, limits_);
+    if (!entry) {
+      problem_ = std::move(entry.error());
+      return false;
+    }
+    header_.entries.push_back(std::move(*entry));
+    return true;
+  }
+
+  bool start_array(size_t) override {
+    if (skipped_ > 0)
+      return skip_deeper();
+    if (depth_ == 2 && in_metadata_)
+      return refuse_metadata();
+    if (depth_ != 2)
+      return depth_ == 3 ? refuse_entry() : refuse_root();
+    auto* list = field_ == "shape"        ? &entry_.shape
+               : field_ == "data_offsets" ? &entry_.offsets
+                                          : nullptr;
+    if (list == nullptr)
+      return begin_unknown();
+    if (*list)
+      return refuse_entry();
+    list_ = &list->emplace();
+    ++depth_;
+    return true;
+  }
+
+  bool end_array() override {
+    if (skipped_ > 0)
+      --skipped_;
+    else
+      --depth_;
+    return true;
+  }
+
+  bool number_unsigned(uint64_t n) override {
+    if (depth_ != 3 || skipped_ > 0)
+      return scalar();
+    if (list_->size() > limits_.rank)
+      return refuse_entry();
+    list_->push_back(n);
+    return true;
+  }
+
+  bool string(std::string& text) override {
+    if (skipped_ > 0 || depth_ != 2)
+      return scalar();
+    if (in_metadata_) {
+      if (header_.metadata.size() == limits_.tensors)
+        return refuse("__metadata__ holds more than " + std::to_string(limits_.tensors) + " texts");
+      header_.metadata.insert_or_assign(field_, std::move(text));
+      return true;
+    }
+    if (field_ != "dtype")
+      return scalar();
+    if (entry_.type)
+      return refuse_entry();
+    entry_.type = std::move(text);
+    return true;
+  }
+
+  bool null() override { return scalar(); }
+  bool boolean(bool) override { return scalar(); }
+  bool number_integer(int64_t) override { return scalar(); }
+  bool number_float(double, const std::string&) override { return scalar(); }
+  bool binary(json::binary_t&) override { return scalar(); }
+
+  bool parse_error(size_t, const std::string&, const nlohmann::detail::exception&) override {
+    return refuse("the header is not a JSON object");
+  }
+
+private:
+  static constexpr size_t deepest = 8;
+
+  bool refuse(std::string what) {
+    if (!problem_)
+      problem_ = broken(std::move(what)).value();
+    return false;
+  }
+
+  bool refuse_root() { return refuse("the header must be an object of objects"); }
+
+  bool refuse_entry() {
+    return refuse("tensor " + shown(name_) + " needs a dtype, a shape and two data_offsets");
+  }
+
+  bool refuse_metadata() { return refuse("__metadata__ holds something that is no string"); }
+
+  /// A value where none of these is wanted: fine in a field that we do not know, else wrong.
+  bool scalar() {
+    if (skipped_ > 0)
+      return true;
+    if (depth_ < 2)
+      return refuse_root();
+    if (depth_ == 3)
+      return refuse_entry();
+    if (in_metadata_)
+      return refuse_metadata();
+    return field_ == "dtype" || field_ == "shape" || field_ == "data_offsets" ? refuse_entry()
+                                                                              : true;
+  }
+
+  /// The file format lets entries have more fields; they are read over.
+  bool begin_unknown() {
+    if (field_ == "dtype" || field_ == "shape" || field_ == "data_offsets")
+      return refuse_entry();
+    skipped_ = 1;
+    return true;
+  }
+
+  bool skip_deeper() { return ++skipped_ <= deepest || refuse("the header nests too deep"); }
+
+  safetensors_header& header_;
+  const uint64_t data_size_;
+  const safetensors_limits& limits_;
+
+  size_t depth_ = 0;   ///< 1 in the root, 2 in an entry or the metadata, 3 in a list of an entry
+  size_t skipped_ = 0; ///< levels inside a field that we do not know
+  std::string name_;
+  std::string field_;
+  bool in_metadata_ = false;
+  raw_entry entry_;
+  std::vector<uint64_t>* list_ = nullptr;
+  std::optional<failure> problem_;
+};
+
+result<void> check_names(const std::vector<safetensors_entry>& entries) {
+  std::vector<std::string_view> names;
+  names.reserve(entries.size());
+  for (auto& x : entries)
+    names.push_back(x.name);
+  std::sort(names.begin(), names.end());
+  if (auto i = std::adjacent_find(names.begin(), names.end()); i != names.end())
+    return broken("there are two tensors " + shown(*i));
   return {};
 }
 
@@ -87,29 +266,14 @@ result<void> check_cover(std::vector<safetensors_entry>& entries, uint64_t data_
   auto at = data_begin;
   for (auto& x : entries) {
     if (x.begin != at)
-      return broken("tensor '" + x.name
-                    + (x.begin < at ? "' overlaps another" : "' leaves a hole before it"));
+      return broken("tensor " + shown(x.name)
+                    + (x.begin < at ? " overlaps another" : " leaves a hole before it"));
     at = x.end;
   }
   if (at != end)
     return broken("there are " + std::to_string(end - at) + " bytes that belong to no tensor");
   return {};
 }
-
-/// Counts how deep the JSON nests without building it: the parser below recurses for nothing
-/// deeper.
-class depth_guard {
-public:
-  static constexpr int limit = 8;
-
-  bool operator()(int depth, json::parse_event_t, json&) {
-    if (depth > limit)
-      too_deep = true;
-    return !too_deep;
-  }
-
-  bool too_deep = false;
-};
 
 } // namespace
 
@@ -128,28 +292,13 @@ result<safetensors_header> parse_safetensors(std::span<const std::byte> prefix, 
   if (prefix.size() - 8 < size)
     return broken("the header is cut off");
   auto* text = reinterpret_cast<const char*>(prefix.data()) + 8;
-  depth_guard guard;
-  auto root = json::parse(text, text + size, std::ref(guard), false);
-  if (root.is_discarded() || !root.is_object() || guard.too_deep)
-    return broken("the header is not a JSON object");
-  if (root.size() > limits.tensors)
-    return broken("the header names " + std::to_string(root.size()) + " tensors, at most "
-                  + std::to_string(limits.tensors) + " are read");
   safetensors_header header;
   header.data_begin = 8 + size;
-  auto data_size = total_size - header.data_begin;
-  header.entries.reserve(root.size());
-  for (auto& [key, value] : root.items()) {
-    if (key == metadata_key) {
-      if (auto ok = read_metadata(value, header); !ok)
-        return fail(ok);
-      continue;
-    }
-    auto entry = read_entry(key, value, header.data_begin, data_size, limits);
-    if (!entry)
-      return fail(entry);
-    header.entries.push_back(std::move(*entry));
-  }
+  header_reader reader{header, total_size - header.data_begin, limits};
+  if (!json::sax_parse(text, text + size, &reader))
+    return tl::make_unexpected(reader.take_problem());
+  if (auto ok = check_names(header.entries); !ok)
+    return fail(ok);
   if (auto ok = check_cover(header.entries, header.data_begin, total_size); !ok)
     return fail(ok);
   return header;
@@ -187,7 +336,8 @@ std::string write_safetensors_head(std::span<const named_tensor> tensors,
                     {"data_offsets", {at, end}}};
     at = end;
   }
-  auto text = root.dump();
+  // Names that are no UTF-8 cannot stand in JSON.
+  auto text = root.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
   text.resize((text.size() + 7) / 8 * 8, ' ');
   std::string head(8, '\0');
   for (size_t i = 0; i < 8; ++i)

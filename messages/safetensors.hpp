@@ -35,7 +35,7 @@ struct safetensors_header {
 
 struct safetensors_limits {
   uint64_t header_bytes = uint64_t{100} << 20; ///< what the reference implementation allows
-  size_t tensors = 100000;
+  size_t tensors = 100000;                     ///< as many texts may stand in the metadata
   size_t rank = 8;
 };
 
