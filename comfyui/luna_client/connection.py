@@ -254,7 +254,9 @@ class Connection:
             self._fail(problem)
         except OSError as problem:
             self._fail(ConnectionLostError(str(problem)))
-        except Exception as problem:  # no memory for a body, a defect of ours: nobody may wait for ever
+        except (
+            Exception
+        ) as problem:  # no memory for a body, a defect of ours: nobody may wait for ever
             self._fail(ConnectionLostError(f"its answer could not be taken: {problem!r}"))
             raise
         finally:

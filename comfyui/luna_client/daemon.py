@@ -220,51 +220,56 @@ def _start(command: Sequence[str], folder: Path, gateway: str, timeout: float) -
         )
     assert process.stdout is not None
     with process.stdout as stdout:
-        address = _ready_gateway(stdout, time.monotonic() + timeout)
-    if address is not None:
+        line = _first_line(stdout, time.monotonic() + timeout)
+    address = _gateway_of(line or "")
+    if address:
         # reap it when it ends, however long that takes
         threading.Thread(target=process.wait, name="luna-node", daemon=True).start()
         _write_record(folder, address, process.pid)
         return Daemon(address, started=True, pid=process.pid, log=path)
-    ended = process.poll() is not None or _wait_a_moment(process)
-    if not ended:
-        process.kill()
-    status = process.wait()
-    if ended and split_address_or_any(gateway)[1] and _answers(gateway):
+    status = _end(process, by_itself=line == "")
+    if line == "" and split_address_or_any(gateway)[1] and _answers(gateway):
         return Daemon(gateway, started=False)  # somebody without our lock was faster
-    what = (
-        f"ended with status {status}"
-        if ended
-        else f"was not ready within {timeout:g} s and was stopped"
-    )
+    if line is None:
+        what = f"was not ready within {timeout:g} s and was stopped"
+    elif line:
+        what = f"said {line!r}, which names no gateway, and was stopped"
+    else:
+        what = f"ended with status {status}"
     raise DaemonStartError(f"luna-node {what}: {' '.join(command)}\n{_log_tail(path, begin)}")
 
 
-def _ready_gateway(stdout: IO[bytes], deadline: float) -> str | None:
-    """The address of the line ``ready node=NAME gateway=HOST:PORT``; nothing if it ends or the time is over."""
+def _first_line(stdout: IO[bytes], deadline: float) -> str | None:
+    """What it says first; "" if it ends without a word, None when the time is over."""
     line = b""
     with selectors.DefaultSelector() as selector:
         selector.register(stdout, selectors.EVENT_READ)
-        while not line.endswith(b"\n"):
-            left = deadline - time.monotonic()
-            if left <= 0 or not selector.select(left):
+        while b"\n" not in line:
+            if not selector.select(max(0.0, deadline - time.monotonic())):
                 return None
-            byte = os.read(stdout.fileno(), 4096)
-            if not byte:
-                return None
-            line += byte
-    words = dict(word.partition("=")[::2] for word in line.decode("utf-8", "replace").split())
-    address = words.get("gateway", "-")
-    return address if "ready" in words and address != "-" else None
+            piece = os.read(stdout.fileno(), 4096)
+            if not piece:
+                return ""
+            line += piece
+    return line.partition(b"\n")[0].decode("utf-8", "replace")
 
 
-def _wait_a_moment(process: subprocess.Popen[bytes]) -> bool:
-    """Whether a process that closed its output ends by itself."""
-    try:
-        process.wait(timeout=2.0)
-    except subprocess.TimeoutExpired:
-        return False
-    return True
+def _gateway_of(line: str) -> str:
+    """The address in ``ready node=NAME gateway=HOST:PORT``; "" if there is none."""
+    words = line.split()
+    if words[:1] != ["ready"]:
+        return ""
+    address = dict(word.partition("=")[::2] for word in words).get("gateway", "-")
+    return "" if address == "-" else address
+
+
+def _end(process: subprocess.Popen[bytes], by_itself: bool) -> int:
+    """Ends the process. -> its status. One that has closed its output gets a moment to end by itself."""
+    if by_itself:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return process.wait(timeout=5.0)
+    process.kill()
+    return process.wait()
 
 
 def _write_record(folder: Path, address: str, pid: int) -> None:

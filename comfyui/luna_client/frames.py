@@ -163,7 +163,7 @@ def _deeper_than(value: Any, levels: int) -> bool:
     """Whether objects and arrays nest deeper than that, found without recursion."""
     level = [value]
     while level:
-        if levels < 0:
+        if levels == 0:
             return True
         level = [
             child

@@ -271,9 +271,9 @@ class Request:
             raise error
         if resend is Resend.NEVER and error.begun:
             cmd = self._plan.header["cmd"]
-            raise ConnectionLostError(
-                f"{error.message}; whether {cmd} was done is unknown"
-            ) from error
+            uncertain = ConnectionLostError(f"{error.message}; whether {cmd} was done is unknown")
+            uncertain.begun = True
+            raise uncertain from error
 
     def _go_elsewhere(self) -> bool:
         """Leaves a server that drains for another address, if there is one and it is not too often."""

@@ -8,8 +8,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from fake_server import FakeServer
 
+from fake_server import FakeServer
 from luna_client import Client
 from luna_client.clock import Clock
 

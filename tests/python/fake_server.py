@@ -7,6 +7,7 @@ requests with :meth:`FakeServer.next_request`.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import json
@@ -79,8 +80,15 @@ class Peer:
         with self._lock:
             self._socket.sendall(data)
 
-    def reply(self, request_id: int, header: Mapping[str, Any], tensors: Mapping[str, np.ndarray] | None = None) -> None:
-        body = safetensors.numpy.save(dict(tensors)) if tensors else b""
+    def reply(
+        self,
+        request_id: int,
+        header: Mapping[str, Any],
+        tensors: Mapping[str, np.ndarray] | None = None,
+    ) -> None:
+        # the package writes the memory of a view as it lies, not as it looks
+        whole = {name: np.ascontiguousarray(tensor) for name, tensor in (tensors or {}).items()}
+        body = safetensors.numpy.save(whole) if whole else b""
         self.send(frame(REPLY, request_id, header, body))
 
     def fail(self, request_id: int, code: str, message: str = "no", **more: Any) -> None:
@@ -91,10 +99,8 @@ class Peer:
 
     def drop(self) -> None:
         """Breaks the connection."""
-        try:
+        with contextlib.suppress(OSError):  # the client may have been faster
             self._socket.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass  # the client was faster
 
     def _receive(self, count: int) -> bytes:
         data = bytearray()
@@ -106,8 +112,12 @@ class Peer:
         return bytes(data)
 
     def receive_frame(self) -> tuple[int, int, dict[str, Any], bytes]:
-        magic, version, kind, flags, request_id, header_bytes, reserved, body_bytes = HEAD.unpack(self._receive(32))
-        assert (magic, version, flags, reserved) == (b"LUNA", 1, 0, 0), "the client sent a wrong head"
+        magic, version, kind, flags, request_id, header_bytes, reserved, body_bytes = HEAD.unpack(
+            self._receive(32)
+        )
+        assert (magic, version, flags, reserved) == (b"LUNA", 1, 0, 0), (
+            "the client sent a wrong head"
+        )
         header = json.loads(self._receive(header_bytes))
         return kind, request_id, header, self._receive(body_bytes)
 
@@ -117,7 +127,12 @@ class Peer:
             self.send(hello.raw)
             return False
         auth = hello.auth or ("hmac-sha256" if hello.secret else "none")
-        offer = {"server": "luna/fake", "protocol": list(hello.protocol), "auth": auth, "nonce": SERVER_NONCE}
+        offer = {
+            "server": "luna/fake",
+            "protocol": list(hello.protocol),
+            "auth": auth,
+            "nonce": SERVER_NONCE,
+        }
         self.send(frame(HELLO, 0, offer))
         kind, _, answer, _ = self.receive_frame()
         assert kind == HELLO, "the first frame of a client is a hello"
@@ -137,7 +152,9 @@ class Peer:
         if hello.secret is not None:
             wanted = _proof(hello.secret, f"luna-client:{SERVER_NONCE}:{answer['nonce']}")
             if answer.get("proof") != wanted:
-                self.send(frame(ERROR, 0, {"code": "unauthenticated", "message": "the proof is wrong"}))
+                self.send(
+                    frame(ERROR, 0, {"code": "unauthenticated", "message": "the proof is wrong"})
+                )
                 return False
             right = _proof(hello.secret, f"luna-server:{answer['nonce']}:{SERVER_NONCE}")
             welcome["proof"] = right if hello.server_proof is None else hello.server_proof
@@ -159,7 +176,11 @@ class Seen:
     def cmd(self) -> str:
         return self.header["cmd"]
 
-    def reply(self, header: Mapping[str, Any] | None = None, tensors: Mapping[str, np.ndarray] | None = None) -> None:
+    def reply(
+        self,
+        header: Mapping[str, Any] | None = None,
+        tensors: Mapping[str, np.ndarray] | None = None,
+    ) -> None:
         self.peer.reply(self.id, header or {}, tensors)
 
     def fail(self, code: str, message: str = "no", **more: Any) -> None:
@@ -175,22 +196,24 @@ class FakeServer:
     Requests go to ``on_request`` if there is one, else they wait for :meth:`next_request`.
     """
 
-    def __init__(self, hello: Hello | None = None, on_request: Handler | None = None) -> None:
+    def __init__(
+        self,
+        hello: Hello | None = None,
+        on_request: Handler | None = None,
+        listener: socket.socket | None = None,
+    ) -> None:
         self.hello = hello or Hello()
         self.on_request = on_request
         self.connections = 0
         self.cancels: queue.Queue[int] = queue.Queue()
         self._requests: queue.Queue[Seen] = queue.Queue()
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=256)
+        self._listener = listener or socket.create_server(("127.0.0.1", 0), backlog=256)
+        self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
         self._peers: list[Peer] = []
         self._lock = threading.Lock()
         self._threads: list[threading.Thread] = []
         self._closed = False
         self._start(self._accept)
-
-    @property
-    def address(self) -> str:
-        return f"127.0.0.1:{self._listener.getsockname()[1]}"
 
     def __enter__(self) -> FakeServer:
         return self
@@ -213,14 +236,15 @@ class FakeServer:
         for peer in peers:
             peer.drop()
 
+    def stop_listening(self) -> None:
+        """Lets nobody in any more; also wakes the thread that accepts."""
+        self._closed = True
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+
     def close(self) -> None:
         """Stops listening and breaks every connection."""
-        self._closed = True
-        # wakes the thread that accepts
-        try:
-            self._listener.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
+        self.stop_listening()
         self.drop_all()
         for thread in self._threads:
             thread.join(PATIENCE)
