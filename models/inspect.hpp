@@ -73,8 +73,8 @@ struct model_facts {
 result<model_facts> inspect_model(model_kind kind, std::span<const model_file> files,
                                   std::string_view type = {});
 
-/// "sha256:<64 hex>" of the whole file; of several files: of their hashes, in order.
-/// Reads every byte: seconds for gigabytes.
+/// "sha256:<64 hex>" of the whole file; of several files: of their digests (32 bytes each), in
+/// order. Reads every byte: seconds for gigabytes.
 result<std::string> hash_model(std::span<const model_file> files, std::stop_token stop = {});
 
 } // namespace luna::models

@@ -1,0 +1,121 @@
+#include "models/safetensors_file.hpp"
+
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <utility>
+#include <vector>
+
+namespace luna::models {
+
+namespace {
+
+/// A header names some thousand tensors at most; parsed JSON takes ten times its text.
+constexpr safetensors_limits limits{uint64_t{16} << 20, 50000, 8};
+
+auto broken(const std::filesystem::path& path, std::string what) {
+  return fail(ec::bad_model_file,
+              "the model file " + path.string() + " is broken: " + std::move(what));
+}
+
+int64_t nanoseconds(const timespec& t) {
+  return static_cast<int64_t>(t.tv_sec) * 1'000'000'000 + t.tv_nsec;
+}
+
+/// Reads until `into` is full. @returns how many bytes were read, or -1 with errno.
+ssize_t read_fully(int descriptor, uint64_t offset, std::span<std::byte> into) {
+  size_t done = 0;
+  while (done < into.size()) {
+    auto n = ::pread(descriptor, into.data() + done, into.size() - done,
+                     static_cast<off_t>(offset + done));
+    if (n < 0 && errno == EINTR)
+      continue;
+    if (n < 0)
+      return -1;
+    if (n == 0)
+      break;
+    done += static_cast<size_t>(n);
+  }
+  return static_cast<ssize_t>(done);
+}
+
+} // namespace
+
+result<model_file> stat_model_file(const std::filesystem::path& path) {
+  struct stat info{};
+  if (::stat(path.c_str(), &info) != 0)
+    return fail(ec::unknown_model,
+                "the model file " + path.string() + " cannot be read: " + std::strerror(errno));
+  if (!S_ISREG(info.st_mode))
+    return fail(ec::unknown_model, path.string() + " is not a file");
+  return model_file{path, static_cast<uint64_t>(info.st_size), nanoseconds(info.st_mtim)};
+}
+
+result<safetensors_file> safetensors_file::open(const model_file& file) {
+  auto descriptor = ::open(file.path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (descriptor < 0)
+    return fail(errno == ENOENT ? ec::unknown_model : ec::bad_model_file,
+                "the model file " + file.path.string()
+                  + " cannot be read: " + std::strerror(errno));
+  safetensors_file opened{file, descriptor};
+  if (auto ok = opened.check_unchanged(); !ok)
+    return fail(ok);
+  if (auto ok = opened.read_header(); !ok)
+    return fail(ok);
+  return opened;
+}
+
+safetensors_file::safetensors_file(safetensors_file&& other) noexcept
+  : file_(std::move(other.file_)), descriptor_(std::exchange(other.descriptor_, -1)),
+    header_(std::move(other.header_)) {}
+
+safetensors_file::~safetensors_file() {
+  if (descriptor_ >= 0)
+    ::close(descriptor_);
+}
+
+result<void> safetensors_file::read_header() {
+  std::vector<std::byte> bytes(8);
+  if (read_fully(descriptor_, 0, bytes) != 8)
+    return broken(file_.path, "it has only " + std::to_string(file_.bytes) + " bytes");
+  uint64_t size = 0;
+  for (size_t i = 0; i < 8; ++i)
+    size |= static_cast<uint64_t>(bytes[i]) << (8 * i);
+  if (size > limits.header_bytes || size > file_.bytes - 8)
+    return broken(file_.path, "its header says that it has " + std::to_string(size) + " bytes");
+  bytes.resize(8 + size);
+  if (read_fully(descriptor_, 8, std::span{bytes}.subspan(8)) != static_cast<ssize_t>(size))
+    return broken(file_.path, "it ends within its header");
+  auto header = parse_safetensors(bytes, file_.bytes, limits);
+  if (!header)
+    return broken(file_.path, header.error().message);
+  header_ = std::move(*header);
+  return {};
+}
+
+result<void> safetensors_file::read(const safetensors_entry& entry, uint64_t offset,
+                                    std::span<std::byte> into) const {
+  if (offset + into.size() > entry.end - entry.begin)
+    return broken(file_.path, "tensor '" + entry.name + "' is too short");
+  auto n = read_fully(descriptor_, entry.begin + offset, into);
+  if (n < 0)
+    return broken(file_.path,
+                  "tensor '" + entry.name + "' cannot be read: " + std::strerror(errno));
+  if (n != static_cast<ssize_t>(into.size()))
+    return broken(file_.path, "it has become shorter: it ends within tensor '" + entry.name + "'");
+  return {};
+}
+
+result<void> safetensors_file::check_unchanged() const {
+  struct stat info{};
+  if (::fstat(descriptor_, &info) != 0 || !S_ISREG(info.st_mode))
+    return broken(file_.path, "it is not a file");
+  if (static_cast<uint64_t>(info.st_size) != file_.bytes
+      || nanoseconds(info.st_mtim) != file_.modified_ns)
+    return broken(file_.path, "it has changed since it was listed; ask again");
+  return {};
+}
+
+} // namespace luna::models
