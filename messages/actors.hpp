@@ -29,6 +29,11 @@ struct route;          // actors/directory.hpp
 struct cluster_view;   // actors/directory.hpp
 struct dial_order;     // actors/dialer.hpp
 struct gateway_status; // actors/gateway.hpp
+struct client_answer;  // actors/session.hpp
+
+namespace protocol {
+struct request_received; // protocol/server_connection.hpp
+} // namespace protocol
 
 /// The PROGRESS LISTENER interface.
 using progress_actor = caf::typed_actor<
@@ -218,6 +223,34 @@ using gateway_actor = caf::typed_actor<
   // The figures.
   caf::replies_to<status_atom>::with<gateway_status>>;
 
+/// The CONNECTION interface: the bytes of one client, on the I/O thread.
+using connection_actor = caf::typed_actor<
+  // Answers a request, with a reply or an error.
+  caf::reacts_to<answer_atom, client_answer>,
+  // Sends an event of a request, or (id 0) of the connection; the text is the frame's header.
+  caf::reacts_to<publish_atom, uint64_t, std::string>,
+  // A large header turned out to be none: tells the error and closes.
+  caf::reacts_to<drop_atom, client_answer>>;
+
+/// The SESSION interface: the requests of one client. It is a progress and an event listener, too.
+using session_actor = caf::typed_actor<
+  // Runs a request and answers its connection exactly once.
+  caf::reacts_to<run_atom, std::shared_ptr<protocol::request_received>>,
+  // The client no longer wants a request.
+  caf::reacts_to<cancel_atom, uint64_t>,
+  // The client is gone: cancels everything and ends.
+  caf::reacts_to<drop_atom>,
+  // Cancels what can be cancelled and tells how many requests (save jobs go on).
+  caf::replies_to<reset_atom>::with<uint64_t>,
+  // The node stops: requests that only wait are answered now.
+  caf::reacts_to<drain_atom>,
+  // INTERNAL: time to look for another pool for a request.
+  caf::reacts_to<retry_atom, uint64_t>,
+  // How far a task of this session is.
+  caf::reacts_to<progress_atom, task_progress>,
+  // An event that this session subscribed.
+  caf::reacts_to<publish_atom, event>>;
+
 } // namespace luna
 
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(luna::model_task)
@@ -227,6 +260,8 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(luna::route)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(luna::cluster_view)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(luna::dial_order)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(luna::gateway_status)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(luna::client_answer)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(std::shared_ptr<luna::protocol::request_received>)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(std::shared_ptr<const luna::resolved_model>)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(std::shared_ptr<const luna::model_listing>)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(std::shared_ptr<luna::lease_request>)

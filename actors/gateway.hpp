@@ -1,0 +1,64 @@
+#pragma once
+
+#include <caf/fwd.hpp>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "actors/session.hpp"
+#include "messages/actors.hpp"
+#include "messages/byte_budget.hpp"
+#include "messages/result.hpp"
+
+namespace luna {
+
+/// The figures of a gateway.
+struct gateway_status {
+  uint32_t connections = 0; ///< clients that have said hello
+  uint32_t handshakes = 0;  ///< peers that have not
+  uint64_t request_count = 0;
+  uint64_t clip_request_count = 0;
+  uint64_t vae_request_count = 0;
+};
+
+/// Where a gateway listens and what it allows.
+struct gateway_options {
+  std::string host = "127.0.0.1"; ///< a name or an address, IPv4 or IPv6
+  uint16_t port = 0;              ///< 0: any
+  uint32_t connections = 256;     ///< clients at a time
+  uint32_t handshakes = 64;       ///< peers at a time that have not said hello
+  uint32_t in_flight = 64;        ///< requests of one connection
+  std::optional<std::string> secret;
+  std::vector<std::string> forbidden_commands; ///< names or aliases
+  std::shared_ptr<byte_budget> buffers;        ///< of all bodies of the node
+
+  /// What the sessions work with. `forbidden` is filled in from forbidden_commands.
+  session_context context;
+};
+
+/// A gateway that runs.
+struct gateway_handles {
+  gateway_actor gateway;
+  std::string host;  ///< as asked for
+  uint16_t port = 0; ///< as bound
+};
+
+/// Listens for clients.
+///
+/// The problem: anybody who reaches the port may connect, send anything, read nothing, and vanish;
+/// others must not notice. So each client has a broker of its own that does nothing but move bytes
+/// (actors/connection.hpp) and a session that does the rest (actors/session.hpp).
+///
+/// Contract: at most `connections` clients and `handshakes` peers without a hello; one more is told
+/// `overloaded` and closed. `drain` stops listening, refuses new requests with `shutting_down` and
+/// answers when the last answer has left. Ends with all its connections on exit.
+/// Thread rule: brokers run on CAF's I/O thread and never compute; sessions are scheduled.
+///
+/// @pre the middleman is loaded.
+/// @returns `not_permitted` for an address off loopback without a secret; `unavailable` with the
+/// reason if the address cannot be listened on.
+result<gateway_handles> start_gateway(caf::actor_system& system, gateway_options options);
+
+} // namespace luna
