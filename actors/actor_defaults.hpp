@@ -1,6 +1,9 @@
 #pragma once
 
+#include <caf/error.hpp>
 #include <caf/fwd.hpp>
+
+#include <exception>
 
 namespace luna {
 
@@ -15,5 +18,9 @@ namespace luna {
 /// requester hears. The exit handler stays CAF's own. Call it before an actor sets its own
 /// handlers.
 void set_actor_defaults(caf::scheduled_actor* self);
+
+/// Logs an exception that left a handler; the error to end with. For exception handlers that have
+/// to do something else as well.
+caf::error log_exception(caf::scheduled_actor* self, const std::exception_ptr& thrown);
 
 } // namespace luna

@@ -14,9 +14,10 @@ namespace luna {
 /// A wish to use a device: what a lease_request says, as the ledger needs it.
 struct ledger_request {
   uint64_t id = 0;
-  std::string key;   ///< of the model
-  std::string place; ///< other keys of the same place are older versions of its files
-  std::string name;  ///< for rows
+  std::string key;                ///< of the model
+  std::string place;              ///< other keys of the same place are older versions of its files
+  std::string name;               ///< for rows
+  std::vector<std::string> names; ///< all that an operator may call it
   model_kind kind = model_kind::text;
   uint64_t weight_bytes = 0;
   uint64_t working_bytes = 0;
@@ -50,14 +51,17 @@ public:
     uint64_t working_bytes = 0;
   };
 
-  /// What to do next, until there is nothing: grant a lease, or unload models first.
+  /// What to do next; call it again until there is nothing.
   struct step {
     std::optional<grant> granted;
-    std::vector<std::string> evict; ///< keys; answer each with `evicted` or `eviction_failed`
+    std::optional<uint64_t> refused; ///< a request that no longer fits: it is out of the queue
+
+    /// Keys of models to unload, marked so; answer each with `evicted` or `eviction_failed`.
+    std::vector<std::string> evict;
   };
   step next();
 
-  /// The model is gone, or going (the worker was told).
+  /// The model is gone.
   void evicted(const std::string& key);
   /// It could not be unloaded: it stays.
   void eviction_failed(const std::string& key);
@@ -65,6 +69,9 @@ public:
   /// Ends a lease. @param weight_bytes of its model as measured; 0: it is not loaded.
   /// False if there is no such lease.
   bool release(uint64_t id, uint64_t weight_bytes);
+
+  /// Ends a lease under which nothing ran: the model is as it was before.
+  bool release_unused(uint64_t id);
 
   /// Ends a lease whose holder is gone: nobody knows whether the model is loaded, so it counts.
   bool abandon(uint64_t id);
@@ -77,6 +84,7 @@ public:
 
   struct model {
     std::string name;
+    std::vector<std::string> names;
     std::string place;
     model_kind kind = model_kind::text;
     uint64_t bytes = 0;    ///< estimated until it is loaded, then measured
@@ -109,6 +117,7 @@ private:
   };
 
   std::vector<std::string> stale_versions() const;
+  void serve(const ledger_request& request, step& result);
   std::vector<std::string> victims(const ledger_request& request, uint64_t missing) const;
   void grant_lease(const ledger_request& request, uint64_t working);
   void end_lease(std::map<uint64_t, lease>::iterator lease);

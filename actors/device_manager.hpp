@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -63,7 +64,7 @@ using device_manager_actor = device_actor::extend<
 struct unload_run {
   caf::typed_response_promise<unload_report> promise;
   unload_report report;
-  std::map<std::string, loaded_row> pending; ///< by key: sent to the worker, not answered
+  std::map<std::string, loaded_row> pending; ///< by key: the worker has not answered
 };
 
 /// One device: who may use its memory when, and the worker that computes there.
@@ -83,6 +84,9 @@ struct unload_run {
 struct device_manager_state {
   static inline const char* name = "device_manager";
 
+  /// The worker goes with its manager.
+  ~device_manager_state();
+
   device_options options;
   device_ledger ledger;
   std::shared_ptr<std::atomic<attention_mode>> attention;
@@ -98,6 +102,7 @@ struct device_manager_state {
   };
   std::map<uint64_t, waiting_lease> waiting;   ///< by lease id; the order is the ledger's
   std::map<uint64_t, caf::actor_addr> holders; ///< of granted leases
+  std::set<caf::actor_addr> watched;           ///< who ever asked and is alive
   std::map<uint64_t, unload_run> unloads;
   uint64_t last_unload = 0;
   std::optional<std::chrono::steady_clock::time_point> wake_at; ///< of the pending expiry

@@ -47,6 +47,9 @@ struct lease_grant {
   std::shared_ptr<const std::atomic<attention_mode>> attention; ///< read at each attention call
 };
 
+/// What a release says of the weights when the work never ran: they are as they were before.
+inline constexpr uint64_t weights_unchanged = UINT64_MAX;
+
 /// One task of a batch, ready to run. Either `texts` or `vae` is used.
 struct work_item {
   uint64_t task = 0;

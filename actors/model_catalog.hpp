@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
+#include <stop_token>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -23,8 +25,11 @@ namespace luna {
 
 /// A model as a request named it, found and looked into.
 struct resolved_model {
-  model_ref ref;    ///< as it was asked for
   std::string name; ///< of the file, as it is listed; for messages and rows
+
+  /// All that it may be called: with and without its folder, and its aliases.
+  std::vector<std::string> names;
+
   model_kind kind = model_kind::text;
   std::vector<models::model_file> files;
   models::model_facts facts;
@@ -38,7 +43,7 @@ struct resolved_model {
 
 /// What lies in the model folders.
 struct model_listing {
-  uint64_t revision = 0; ///< grows when the rows change
+  uint64_t revision = 0; ///< of the files: equal if and only if they are (a hash of 53 bits)
   std::vector<model_row> rows;
 };
 
@@ -64,18 +69,27 @@ struct catalog_options {
 struct model_catalog_state {
   static inline const char* name = "model_catalog";
 
+  /// The hasher goes with its catalog, in the middle of a file if need be.
+  ~model_catalog_state();
+
   catalog_options options;
+  thread_policy helpers = thread_policy::detached;
   hasher_actor hasher;
-  model_listing listing;                             ///< the last one
-  std::shared_ptr<const model_listing> published;    ///< what was answered last
-  std::chrono::steady_clock::time_point listed_at{}; ///< zero: never
+  std::stop_source stop; ///< of the hasher's work
 
-  /// What is known of files, by kind, type, path, size and time.
-  std::unordered_map<std::string, models::model_facts> facts;
+  std::shared_ptr<const model_listing> listing; ///< the last one
+  std::optional<std::chrono::steady_clock::time_point> listed_at;
 
-  /// "sha256:..." by the same identity without kind and type, and who waits for one.
-  std::unordered_map<std::string, std::string> hashes;
-  std::unordered_map<std::string, std::vector<caf::typed_response_promise<std::string>>> waiting;
+  std::unordered_map<std::string, std::shared_ptr<const resolved_model>> known; ///< by key
+  std::unordered_map<std::string, std::string> families; ///< of rows, by name, size and time
+  std::unordered_map<std::string, std::string> hashes;   ///< "sha256:..." by file identity
+
+  /// Who waits for a hash, by file identity.
+  struct asker {
+    caf::typed_response_promise<std::string> promise;
+    std::shared_ptr<const resolved_model> model;
+  };
+  std::unordered_map<std::string, std::vector<asker>> waiting;
 };
 
 /// Runs a catalog.

@@ -29,7 +29,8 @@ std::vector<model_row> list_model_files(const model_search_path& folders);
 
 /// A name found on the disk.
 struct found_model {
-  std::string name; ///< as it is listed
+  std::string name;   ///< as it is listed
+  std::string folder; ///< kind of folder
   std::vector<models::model_file> files;
 };
 

@@ -3,7 +3,6 @@
 #include <caf/typed_event_based_actor.hpp>
 #include <caf/typed_response_promise.hpp>
 
-#include <array>
 #include <chrono>
 #include <cstdint>
 #include <deque>
@@ -57,24 +56,23 @@ enum class task_phase : uint8_t {
 
 /// One accepted task.
 struct pool_task {
-  model_task task;
+  std::shared_ptr<const model_task> task;
   caf::typed_response_promise<model_result> promise;
   task_phase phase = task_phase::resolving;
   std::chrono::steady_clock::time_point accepted{};
   std::chrono::steady_clock::time_point deadline{};
   std::shared_ptr<const resolved_model> model;
-  work_item item;    ///< when it is ready
-  uint64_t cost = 0; ///< tokens or pixels
+  work_item item;     ///< from `queued` on
+  uint64_t cost = 0;  ///< tokens or pixels
+  bool alone = false; ///< a batch with it was too big for the device
   std::stop_source stop;
 };
 
 /// Tasks that share a lease.
 struct pool_batch {
   uint64_t lease = 0;
-  std::vector<uint64_t> tasks; ///< those that ended meanwhile are gone from the pool's tasks
-  std::shared_ptr<const resolved_model> model;
-  bool running = false;
-  worker_actor worker;
+  std::vector<uint64_t> tasks; ///< in the order's order; some may have ended meanwhile
+  worker_actor worker;         ///< null: the lease is not granted yet
   std::chrono::steady_clock::time_point started{};
 };
 
@@ -97,14 +95,14 @@ struct model_pool_state {
   ~model_pool_state();
 
   pool_options options;
+  thread_policy helpers = thread_policy::detached;
   catalog_actor catalog;
   device_actor device;
   preparer_actor preparer; ///< text only
 
-  std::map<uint64_t, pool_task> tasks; ///< by task id: all that are not answered
-  std::map<int, std::deque<uint64_t>, std::greater<>> lanes; ///< ready, by priority
-  std::map<int, pool_batch> batches;                         ///< by priority: waiting or running
-  std::map<uint64_t, std::stop_source> leftovers; ///< answered tasks whose work still runs
+  std::map<uint64_t, pool_task> tasks;       ///< by task id: all that are not answered
+  std::map<int, std::deque<uint64_t>> lanes; ///< ready, by priority
+  std::map<int, pool_batch> batches;         ///< by priority: waiting or running
   std::set<std::pair<std::chrono::steady_clock::time_point, uint64_t>> deadlines;
   std::optional<std::chrono::steady_clock::time_point> wake_at;
   uint64_t wake_generation = 0;

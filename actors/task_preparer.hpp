@@ -18,7 +18,7 @@ namespace luna {
 
 /// A text task on its way to the encoder.
 struct prepare_order {
-  model_task task;
+  std::shared_ptr<const model_task> task;
   std::shared_ptr<const resolved_model> model;
   std::stop_token stop;
 };

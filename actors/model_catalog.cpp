@@ -1,0 +1,262 @@
+#include "actors/model_catalog.hpp"
+
+#include <caf/all.hpp>
+#include <nlohmann/json.hpp>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "actors/actor_defaults.hpp"
+#include "messages/error.hpp"
+#include "messages/nearest.hpp"
+
+namespace luna {
+
+namespace {
+
+using self_pointer = catalog_actor::stateful_pointer<model_catalog_state>;
+using resolved_pointer = std::shared_ptr<const resolved_model>;
+using json = nlohmann::ordered_json;
+
+constexpr size_t most_known_models = 4096;
+constexpr std::chrono::seconds hash_patience{3600};
+
+/// Files as they are now: path, size and time of each.
+std::string identity_of(const std::vector<models::model_file>& files) {
+  std::string text;
+  for (auto& file : files)
+    text += file.path.string() + '\n' + std::to_string(file.bytes) + '\n'
+          + std::to_string(file.modified_ns) + '\n';
+  return text;
+}
+
+std::string row_identity(const std::string& folder, const std::string& name, uint64_t bytes,
+                         int64_t modified_ns) {
+  return folder + ':' + name + '\n' + std::to_string(bytes) + '\n' + std::to_string(modified_ns);
+}
+
+// -- listing --------------------------------------------------------------------------------------
+
+/// FNV-1a over what the rows say of the files, cut to what every JSON reader holds exactly.
+uint64_t revision_of(const std::vector<model_row>& rows) {
+  uint64_t hash = 14695981039346656037ull;
+  for (auto& row : rows)
+    for (unsigned char c : row_identity(row.folder, row.name, row.bytes, row.modified_ns) + '\n')
+      hash = (hash ^ c) * 1099511628211ull;
+  return hash & ((uint64_t{1} << 53) - 1);
+}
+
+std::shared_ptr<const model_listing> list(self_pointer self) {
+  auto& state = self->state;
+  auto now = self->clock().now();
+  if (state.listed_at && now - *state.listed_at < state.options.fresh_for)
+    return state.listing;
+  auto listing = std::make_shared<model_listing>();
+  listing->rows = list_model_files(state.options.folders);
+  listing->revision = revision_of(listing->rows);
+  for (auto& row : listing->rows) {
+    auto family =
+      state.families.find(row_identity(row.folder, row.name, row.bytes, row.modified_ns));
+    if (family != state.families.end())
+      row.family = family->second;
+  }
+  state.listed_at = now;
+  state.listing = std::move(listing);
+  return state.listing;
+}
+
+// -- resolving ------------------------------------------------------------------------------------
+
+/// A not found with the names that may have been meant.
+failure with_hint(self_pointer self, model_kind kind, const std::string& name, failure problem) {
+  if (problem.code != ec::unknown_model)
+    return problem;
+  std::vector<std::string> names;
+  for (auto& [alias, file] : self->state.options.aliases)
+    names.push_back(alias);
+  for (auto& row : list(self)->rows)
+    if (std::find(row.kinds.begin(), row.kinds.end(), kind) != row.kinds.end())
+      names.push_back(row.name);
+  auto hint = did_you_mean(name, names);
+  problem.message = "there is no " + std::string{to_string(kind)} + " model '" + name + "'"
+                  + (hint.empty() ? "; list_models tells the names" : hint);
+  return problem;
+}
+
+result<found_model> find_one(self_pointer self, model_kind kind, const std::string& name) {
+  auto& options = self->state.options;
+  auto alias = options.aliases.find(name);
+  auto found =
+    find_model_files(options.folders, kind, alias == options.aliases.end() ? name : alias->second);
+  if (!found)
+    return tl::make_unexpected(with_hint(self, kind, name, found.error()));
+  return found;
+}
+
+/// Every name that means this file.
+std::vector<std::string> names_of(const catalog_options& options, const found_model& found) {
+  std::vector<std::string> names{found.name, found.folder + ":" + found.name};
+  for (auto& [alias, file] : options.aliases)
+    if (std::find(names.begin(), names.begin() + 2, file) != names.begin() + 2)
+      names.push_back(alias);
+  return names;
+}
+
+result<resolved_pointer> resolve(self_pointer self, model_kind kind, const model_ref& ref) {
+  auto& state = self->state;
+  if (ref.files.empty())
+    return fail(ec::bad_request, "no model is named; list_models tells the names");
+  auto model = std::make_shared<resolved_model>();
+  model->kind = kind;
+  for (auto& name : ref.files) {
+    auto found = find_one(self, kind, name);
+    if (!found)
+      return fail(found);
+    model->name += (model->name.empty() ? "" : " + ") + found->name;
+    for (auto& x : names_of(state.options, *found))
+      model->names.push_back(std::move(x));
+    std::move(found->files.begin(), found->files.end(), std::back_inserter(model->files));
+  }
+  model->place = std::string{to_string(kind)} + '\n' + ref.type + '\n';
+  for (auto& file : model->files)
+    model->place += file.path.string() + '\n';
+  model->key = std::string{to_string(kind)} + '\n' + ref.type + '\n' + identity_of(model->files);
+  auto known = state.known.find(model->key);
+  if (known != state.known.end())
+    return known->second;
+  auto facts = models::inspect_model(kind, model->files, ref.type);
+  if (!facts)
+    return fail(facts);
+  model->facts = std::move(*facts);
+  return resolved_pointer{std::move(model)};
+}
+
+/// Keeps what was found out. A single name is also a row of the listing.
+void remember(model_catalog_state& state, const resolved_pointer& model) {
+  if (state.known.size() >= most_known_models)
+    state.known.clear();
+  if (!state.known.emplace(model->key, model).second)
+    return;
+  if (state.families.size() >= most_known_models)
+    state.families.clear();
+  uint64_t bytes = 0;
+  int64_t modified = 0;
+  for (auto& file : model->files) {
+    bytes += file.bytes;
+    modified = std::max(modified, file.modified_ns);
+  }
+  for (auto& name : model->names)
+    if (auto colon = name.find(':'); colon != std::string::npos)
+      state.families[row_identity(name.substr(0, colon), name.substr(colon + 1), bytes, modified)] =
+        model->facts.family;
+  state.listed_at.reset(); // the next listing tells the family
+}
+
+// -- info -----------------------------------------------------------------------------------------
+
+std::string info_json(const resolved_model& model, const std::string& hash) {
+  auto& facts = model.facts;
+  json result;
+  result["family"] = facts.family;
+  result["type"] = facts.type;
+  result["hash"] = hash;
+  if (model.kind == model_kind::vae) {
+    result["latent_channels"] = facts.latent_channels;
+    result["latent_dim"] = facts.latent_dim;
+    result["downscale_ratio"] = facts.downscale_ratio;
+    result["upscale_ratio"] = facts.upscale_ratio;
+    result["output_channels"] = facts.output_channels;
+  } else {
+    result["token_keys"] = facts.token_keys;
+    result["layers"] = facts.layers;
+  }
+  result["weight_keys"] = facts.weight_keys;
+  return result.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+void spawn_hasher(self_pointer self) {
+  self->state.hasher = spawn_with(*self, self->state.helpers, model_hasher);
+  self->monitor(self->state.hasher);
+}
+
+/// Hashing failed, or the hasher did.
+void answer_waiting(model_catalog_state& state, const std::string& identity,
+                    const caf::error& problem) {
+  auto askers = state.waiting.extract(identity);
+  if (!askers.empty())
+    for (auto& asker : askers.mapped())
+      asker.promise.deliver(problem);
+}
+
+void hashed(model_catalog_state& state, const std::string& identity, const std::string& hash) {
+  if (state.hashes.size() >= most_known_models)
+    state.hashes.clear();
+  state.hashes[identity] = hash;
+  auto askers = state.waiting.extract(identity);
+  if (!askers.empty())
+    for (auto& asker : askers.mapped())
+      asker.promise.deliver(info_json(*asker.model, hash));
+}
+
+caf::result<std::string> info(self_pointer self, const resolved_pointer& model) {
+  auto& state = self->state;
+  auto identity = identity_of(model->files);
+  if (auto hash = state.hashes.find(identity); hash != state.hashes.end())
+    return info_json(*model, hash->second);
+  auto promise = self->make_response_promise<std::string>();
+  auto& askers = state.waiting[identity];
+  askers.push_back({promise, model});
+  if (askers.size() > 1)
+    return promise;
+  auto order = std::make_shared<const hash_order>(hash_order{model->files, state.stop.get_token()});
+  self->request(state.hasher, hash_patience, info_atom_v, order)
+    .then([self, identity](const std::string& hash) { hashed(self->state, identity, hash); },
+          [self, identity](const caf::error& problem) {
+            answer_waiting(self->state, identity, problem);
+          });
+  return promise;
+}
+
+} // namespace
+
+model_catalog_state::~model_catalog_state() {
+  stop.request_stop();
+  if (hasher)
+    caf::anon_send_exit(hasher, caf::exit_reason::user_shutdown);
+}
+
+catalog_actor::behavior_type model_catalog(self_pointer self, catalog_options options,
+                                           thread_policy helpers) {
+  set_actor_defaults(self);
+  self->state.options = std::move(options);
+  self->state.helpers = helpers;
+  self->set_down_handler([self](caf::down_msg& x) {
+    spdlog::error("the model hasher died ({}) and is started again",
+                  self->system().render(x.reason));
+    auto problem = make_error(ec::internal, "the hash of the model could not be computed");
+    while (!self->state.waiting.empty())
+      answer_waiting(self->state, std::string{self->state.waiting.begin()->first}, problem);
+    spawn_hasher(self);
+  });
+  spawn_hasher(self);
+  return {
+    [self](resolve_atom, model_kind kind, const model_ref& ref) -> caf::result<resolved_pointer> {
+      auto model = resolve(self, kind, ref);
+      if (!model)
+        return make_error(model.error());
+      remember(self->state, *model);
+      return std::move(*model);
+    },
+    [self](info_atom, model_kind kind, const model_ref& ref) -> caf::result<std::string> {
+      auto model = resolve(self, kind, ref);
+      if (!model)
+        return make_error(model.error());
+      remember(self->state, *model);
+      return info(self, *model);
+    },
+    [self](list_atom) { return list(self); },
+  };
+}
+
+} // namespace luna
