@@ -85,6 +85,13 @@ received_body body_buffer::finish() && {
   return {std::shared_ptr<const memory>{std::move(memory_)}, bytes};
 }
 
+failure out_of_buffers() {
+  return {ec::overloaded,
+          "the node's memory for bodies (limits.buffers) is taken: try again later",
+          1000,
+          {}};
+}
+
 result<std::vector<named_tensor>> read_body(const received_body& body) {
   return read_safetensors(body.bytes, body.owner, body_limits);
 }

@@ -59,6 +59,9 @@ private:
   uint64_t filled_ = 0;
 };
 
+/// Why a body or a reply was not taken: the budget is exhausted.
+failure out_of_buffers();
+
 /// The tensors of a body, sharing its memory; none for an empty body.
 /// @returns `bad_request` with what is wrong with the safetensors buffer.
 result<std::vector<named_tensor>> read_body(const received_body& body);

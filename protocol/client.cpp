@@ -2,67 +2,14 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <cstring>
-#include <netdb.h>
-#include <netinet/tcp.h>
-#include <poll.h>
-#include <sys/socket.h>
-#include <unistd.h>
 #include <utility>
 
 namespace luna::protocol {
 
 namespace {
 
-using clock = client::clock;
-
 constexpr size_t buffer_size = 64 << 10;
-
-auto lost(std::string what) {
-  return fail(ec::unavailable, std::move(what));
-}
-
-auto too_late(std::string_view what) {
-  return fail(ec::timeout, "the server has not answered in time (" + std::string{what} + ")");
-}
-
-/// Waits until a socket is ready. @returns false if the deadline passes first.
-bool wait_for(int socket, short what, clock::time_point deadline) {
-  while (true) {
-    auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - clock::now()).count();
-    pollfd x{socket, what, 0};
-    auto n = poll(&x, 1, static_cast<int>(std::clamp<int64_t>(left, 0, INT32_MAX)));
-    if (n > 0)
-      return true;
-    if (n == 0 && left <= 0)
-      return false;
-    if (n < 0 && errno != EINTR)
-      return true; // the next call on the socket says what is wrong
-  }
-}
-
-/// @returns a connected, non-blocking socket, or -1 with errno.
-int connect_to(const addrinfo& address, clock::time_point deadline) {
-  auto fd = socket(address.ai_family, address.ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (fd < 0)
-    return -1;
-  int error = 0;
-  if (connect(fd, address.ai_addr, address.ai_addrlen) != 0) {
-    error = errno;
-    if (error == EINPROGRESS) {
-      error = ETIMEDOUT;
-      socklen_t size = sizeof(error);
-      if (wait_for(fd, POLLOUT, deadline))
-        getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size);
-    }
-  }
-  if (error == 0)
-    return fd;
-  ::close(fd);
-  errno = error;
-  return -1;
-}
 
 } // namespace
 
@@ -74,48 +21,7 @@ result<json> incoming_frame::fields() const {
   return fields;
 }
 
-// -- opening and closing
-// ---------------------------------------------------------------------------
-
-client::client(client&& other) noexcept {
-  *this = std::move(other);
-}
-
-client& client::operator=(client&& other) noexcept {
-  if (this == &other)
-    return *this;
-  close();
-  socket_ = std::exchange(other.socket_, -1);
-  progress_timeout_ = other.progress_timeout_;
-  limits_ = other.limits_;
-  server_limits_ = other.server_limits_;
-  greeting_ = std::move(other.greeting_);
-  welcome_ = std::move(other.welcome_);
-  last_id_ = other.last_id_;
-  kept_ = std::move(other.kept_);
-  buffer_ = std::move(other.buffer_);
-  begin_ = std::exchange(other.begin_, 0);
-  end_ = std::exchange(other.end_, 0);
-  return *this;
-}
-
-client::~client() {
-  close();
-}
-
-void client::close(bool hard) {
-  if (socket_ < 0)
-    return;
-  if (hard) {
-    linger reset{1, 0};
-    setsockopt(socket_, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
-  }
-  ::close(std::exchange(socket_, -1));
-}
-
-void client::shut_down_writing() {
-  shutdown(socket_, SHUT_WR);
-}
+// -- opening and closing ---
 
 result<client> client::connect(const client_options& options) {
   auto opened = connect_raw(options);
@@ -134,23 +40,11 @@ result<client> client::connect_raw(const client_options& options) {
 }
 
 result<void> client::open(const client_options& options) {
-  auto deadline = clock::now() + options.connect_timeout;
-  auto where = options.host + ":" + std::to_string(options.port);
-  addrinfo hints{};
-  hints.ai_socktype = SOCK_STREAM;
-  addrinfo* found = nullptr;
-  if (auto error =
-        getaddrinfo(options.host.c_str(), std::to_string(options.port).c_str(), &hints, &found);
-      error != 0)
-    return lost("cannot find " + where + ": " + gai_strerror(error));
-  for (auto* x = found; x != nullptr && socket_ < 0; x = x->ai_next)
-    socket_ = connect_to(*x, deadline);
-  auto error = errno;
-  freeaddrinfo(found);
-  if (socket_ < 0)
-    return lost("cannot connect to " + where + ": " + std::strerror(error));
-  int on = 1;
-  setsockopt(socket_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+  auto opened =
+    stream_socket::connect(options.host, options.port, clock::now() + options.connect_timeout);
+  if (!opened)
+    return fail(opened);
+  socket_ = std::move(*opened);
   limits_ = options.limits;
   progress_timeout_ = options.progress_timeout;
   buffer_.resize(buffer_size);
@@ -199,8 +93,7 @@ result<void> client::say_hello(const client_options& options) {
   return {};
 }
 
-// -- calls
-// -----------------------------------------------------------------------------------------
+// -- calls ---
 
 result<client_reply> client::call(const json& request, std::span<const named_tensor> tensors,
                                   std::chrono::milliseconds timeout,
@@ -299,18 +192,17 @@ result<json> client::next_event(std::chrono::milliseconds timeout) {
 bool client::ends(std::chrono::milliseconds timeout) {
   auto deadline = clock::now() + timeout;
   while (true) {
-    auto got = read_some(buffer_, deadline);
+    auto got = socket_.read_some(buffer_, deadline);
     if (!got)
       return got.error().code == ec::unavailable;
   }
 }
 
-// -- the socket
-// ------------------------------------------------------------------------------------
+// -- the socket ---
 
 result<void> client::send_bytes(std::span<const std::byte> bytes) {
   iovec piece{const_cast<std::byte*>(bytes.data()), bytes.size()};
-  return write_all({&piece, 1});
+  return socket_.write_all({&piece, 1}, progress_timeout_);
 }
 
 result<void> client::send_bytes(std::string_view bytes) {
@@ -323,71 +215,21 @@ result<void> client::write(const outgoing_frame& frame) {
   pieces.push_back({const_cast<char*>(frame.front.data()), frame.front.size()});
   for (auto& x : frame.tensors)
     pieces.push_back({const_cast<std::byte*>(x.bytes().data()), x.size_bytes()});
-  return write_all(pieces);
-}
-
-result<void> client::write_all(std::span<iovec> pieces) {
-  constexpr size_t most_pieces = 64;
-  while (!pieces.empty()) {
-    if (pieces.front().iov_len == 0) {
-      pieces = pieces.subspan(1);
-      continue;
-    }
-    msghdr message{};
-    message.msg_iov = pieces.data();
-    message.msg_iovlen = std::min(pieces.size(), most_pieces);
-    auto n = sendmsg(socket_, &message, MSG_NOSIGNAL);
-    if (n < 0) {
-      if (errno == EINTR)
-        continue;
-      if (errno != EAGAIN)
-        return lost(std::string{"the connection to the server is lost: "} + std::strerror(errno));
-      if (!wait_for(socket_, POLLOUT, clock::now() + progress_timeout_))
-        return too_late("it does not read");
-      continue;
-    }
-    auto sent = static_cast<size_t>(n);
-    while (sent > 0) {
-      auto& piece = pieces.front();
-      auto part = std::min(sent, piece.iov_len);
-      piece.iov_base = static_cast<char*>(piece.iov_base) + part;
-      piece.iov_len -= part;
-      sent -= part;
-      if (piece.iov_len == 0)
-        pieces = pieces.subspan(1);
-    }
-  }
-  return {};
-}
-
-result<size_t> client::read_some(std::span<std::byte> to, clock::time_point deadline) {
-  while (true) {
-    auto n = recv(socket_, to.data(), to.size(), 0);
-    if (n > 0)
-      return static_cast<size_t>(n);
-    if (n == 0)
-      return lost("the server closed the connection");
-    if (errno == EINTR)
-      continue;
-    if (errno != EAGAIN)
-      return lost(std::string{"the connection to the server is lost: "} + std::strerror(errno));
-    if (!wait_for(socket_, POLLIN, deadline))
-      return too_late("it sends nothing");
-  }
+  return socket_.write_all(pieces, progress_timeout_);
 }
 
 result<void> client::read_exactly(std::span<std::byte> to, clock::time_point deadline) {
   while (!to.empty()) {
     if (begin_ == end_ && to.size() >= buffer_.size()) {
       // Large bodies go straight to where they stay.
-      auto got = read_some(to, deadline);
+      auto got = socket_.read_some(to, deadline);
       if (!got)
         return fail(got);
       to = to.subspan(*got);
       continue;
     }
     if (begin_ == end_) {
-      auto got = read_some(buffer_, deadline);
+      auto got = socket_.read_some(buffer_, deadline);
       if (!got)
         return fail(got);
       begin_ = 0;
@@ -407,7 +249,7 @@ result<void> client::buffer_head(clock::time_point deadline) {
     end_ -= std::exchange(begin_, 0);
   }
   while (end_ - begin_ < head_size) {
-    auto got = read_some(std::span{buffer_}.subspan(end_), deadline);
+    auto got = socket_.read_some(std::span{buffer_}.subspan(end_), deadline);
     if (!got)
       return fail(got);
     end_ += *got;

@@ -18,6 +18,7 @@
 #include "protocol/header_json.hpp"
 #include "protocol/hello.hpp"
 #include "protocol/outgoing.hpp"
+#include "protocol/stream_socket.hpp"
 
 namespace luna::protocol {
 
@@ -73,22 +74,18 @@ public:
   /// Connects and reads and says nothing: for tests of what happens before hello.
   static result<client> connect_raw(const client_options& options);
 
-  client(client&&) noexcept;
-  client& operator=(client&&) noexcept;
-  ~client();
-
   /// What the server said of itself; empty on a raw connection.
   const server_welcome& welcome() const noexcept { return welcome_; }
   const server_greeting& greeting() const noexcept { return greeting_; }
 
-  // -- one call ----------------------------------------------------------------------------------
+  // -- one call ---
 
   /// Sends a request and waits for its answer. Events of the request go to `on_event` meanwhile.
   result<client_reply> call(const json& request, std::span<const named_tensor> tensors = {},
                             std::chrono::milliseconds timeout = std::chrono::seconds{30},
                             const std::function<void(const json&)>& on_event = {});
 
-  // -- many in flight ----------------------------------------------------------------------------
+  // -- many in flight ---
 
   /// Sends a request. @returns its id.
   result<uint64_t> send(const json& request, std::span<const named_tensor> tensors = {});
@@ -110,7 +107,7 @@ public:
   /// The next event frame of the connection (id 0).
   result<json> next_event(std::chrono::milliseconds timeout = std::chrono::seconds{30});
 
-  // -- for tests ---------------------------------------------------------------------------------
+  // -- for tests ---
 
   /// Sends bytes as they are.
   result<void> send_bytes(std::span<const std::byte> bytes);
@@ -120,12 +117,12 @@ public:
   bool ends(std::chrono::milliseconds timeout = std::chrono::seconds{10});
 
   /// Says that nothing more will be sent.
-  void shut_down_writing();
+  void shut_down_writing() { socket_.shut_down_writing(); }
 
   /// Closes the connection, with a reset if `hard`.
-  void close(bool hard = false);
+  void close(bool hard = false) { socket_.close(hard); }
 
-  int descriptor() const noexcept { return socket_; }
+  int descriptor() const noexcept { return socket_.descriptor(); }
 
 private:
   client() = default;
@@ -134,14 +131,12 @@ private:
   result<void> say_hello(const client_options& options);
   result<json> read_hello(clock::time_point deadline);
   result<void> write(const outgoing_frame& frame);
-  result<void> write_all(std::span<iovec> pieces);
-  result<size_t> read_some(std::span<std::byte> to, clock::time_point deadline);
   result<void> read_exactly(std::span<std::byte> to, clock::time_point deadline);
   result<void> buffer_head(clock::time_point deadline);
   result<incoming_frame> read_frame(clock::time_point deadline);
   result<client_reply> to_reply(const incoming_frame& frame);
 
-  int socket_ = -1;
+  stream_socket socket_;
   std::chrono::milliseconds progress_timeout_{};
   frame_limits limits_;
   frame_limits server_limits_;

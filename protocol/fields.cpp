@@ -89,8 +89,7 @@ std::string field_reader::full_name(std::string_view name) const {
   return path_.empty() ? shown : path_ + "." + shown;
 }
 
-// -- problems
-// --------------------------------------------------------------------------------------
+// -- problems ---
 
 void field_reader::refuse(failure why) {
   if (!problem_)
@@ -124,8 +123,7 @@ result<void> field_reader::finish() {
   return {};
 }
 
-// -- looking
-// ---------------------------------------------------------------------------------------
+// -- looking ---
 
 const json* field_reader::find(std::string_view name) {
   if (std::find(known_.begin(), known_.end(), name) == known_.end())
@@ -178,8 +176,7 @@ const json* field_reader::object(std::string_view name) {
   return nullptr;
 }
 
-// -- converting
-// ------------------------------------------------------------------------------------
+// -- converting ---
 
 std::optional<std::string> field_reader::to_text(std::string_view name, const json* x,
                                                  size_t max_bytes) {
@@ -246,8 +243,7 @@ std::optional<size_t> field_reader::choose(std::string_view name,
   return std::nullopt;
 }
 
-// -- typed fields
-// ----------------------------------------------------------------------------------
+// -- typed fields ---
 
 std::string field_reader::string(std::string_view name, size_t max_bytes) {
   return to_text(name, required(name, "a text"), max_bytes).value_or("");

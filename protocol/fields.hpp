@@ -55,13 +55,13 @@ public:
 
   field_reader(field_reader&&) = delete;
 
-  // -- required --------------------------------------------------------------------------------
+  // -- required ---
   std::string string(std::string_view name, size_t max_bytes = default_text);
   int64_t integer(std::string_view name, int_range range = {});
   double number(std::string_view name, real_range range = {});
   bool boolean(std::string_view name);
 
-  // -- optional --------------------------------------------------------------------------------
+  // -- optional ---
   std::optional<std::string> optional_string(std::string_view name,
                                              size_t max_bytes = default_text);
   std::optional<int64_t> optional_integer(std::string_view name, int_range range = {});
@@ -88,7 +88,7 @@ public:
   std::vector<std::string> strings_or_empty(std::string_view name, size_t max_count = 1000,
                                             size_t max_bytes = 1024);
 
-  // -- structured ------------------------------------------------------------------------------
+  // -- structured ---
   /// A value of any kind, or nullptr if absent or null.
   const json* value(std::string_view name);
 
@@ -102,7 +102,7 @@ public:
   /// Whether the field stands there at all, null included. Makes it known.
   bool has(std::string_view name);
 
-  // -- problems --------------------------------------------------------------------------------
+  // -- problems ---
   /// Records that a field is not what it must be: "'layer' must be <expectation>; it is 7".
   void refuse(std::string_view name, std::string_view expectation);
 

@@ -7,37 +7,11 @@
 #include <utility>
 #include <vector>
 
+#include "protocol/json_number.hpp"
+
 namespace luna::protocol {
 
 namespace {
-
-bool is_digit(char c) {
-  return c >= '0' && c <= '9';
-}
-
-/// Whether the text of a number that no double holds is too large, rather than too small.
-bool is_huge(std::string_view number) {
-  // The power of ten of the first digit that is not 0, and the exponent on top of it.
-  if (number.front() == '-')
-    number.remove_prefix(1);
-  auto e = number.find_first_of("eE");
-  auto digits = number.substr(0, e);
-  auto first = digits.find_first_of("123456789");
-  if (first == std::string_view::npos)
-    return false;
-  auto point = std::min(digits.find('.'), digits.size());
-  auto power = static_cast<int64_t>(point) - static_cast<int64_t>(first);
-  if (e == std::string_view::npos)
-    return power > 0;
-  auto text = number.substr(e + 1);
-  auto negative = text.front() == '-';
-  if (negative || text.front() == '+')
-    text.remove_prefix(1);
-  int64_t exponent = 0;
-  for (auto c : text)
-    exponent = std::min<int64_t>(exponent * 10 + (c - '0'), int64_t{1} << 40);
-  return power + (negative ? -exponent : exponent) > 0;
-}
 
 /// Reads one JSON object without recursion.
 class json_reader {
@@ -71,7 +45,7 @@ private:
     bool has_member = false;
   };
 
-  // -- problems ----------------------------------------------------------------------------------
+  // -- problems ---
 
   std::string place() const { return " at byte " + std::to_string(at_ - begin_); }
 
@@ -88,7 +62,7 @@ private:
       problem_ = failure{ec::bad_request, "the header holds " + std::string{what} + place(), 0, {}};
   }
 
-  // -- structure ---------------------------------------------------------------------------------
+  // -- structure ---
 
   void skip_space() {
     while (at_ != end_ && (*at_ == ' ' || *at_ == '\n' || *at_ == '\r' || *at_ == '\t'))
@@ -231,7 +205,7 @@ private:
     members.swap(kept);
   }
 
-  // -- strings -----------------------------------------------------------------------------------
+  // -- strings ---
 
   /// @pre at_ is the opening quote.
   std::string read_string() {
@@ -354,68 +328,23 @@ private:
     }
   }
 
-  // -- numbers -----------------------------------------------------------------------------------
-
-  const char* skip_digits(const char* at) const {
-    while (at != end_ && is_digit(*at))
-      ++at;
-    return at;
-  }
+  // -- numbers ---
 
   void read_number(json& to) {
-    auto* begin = at_;
-    auto* at = begin;
-    auto negative = *at == '-';
-    if (negative)
-      ++at;
-    if (negative && std::string_view{at, end_}.starts_with("Infinity")) {
+    std::string_view rest{at_, end_};
+    if (rest.starts_with("-Infinity")) {
       refuse("-Infinity, which is no number,");
-      at_ = at + 8;
+      at_ += 9;
       return;
     }
-    if (at == end_ || !is_digit(*at))
+    auto number = scan_number(rest);
+    if (number.size == 0)
       return break_off("lacks a value");
-    at = *at == '0' ? at + 1 : skip_digits(at);
-    auto whole = true;
-    if (end_ - at >= 2 && *at == '.' && is_digit(at[1])) {
-      whole = false;
-      at = skip_digits(at + 1);
-    }
-    if (at != end_ && (*at == 'e' || *at == 'E')) {
-      auto* digits = at + 1;
-      if (digits != end_ && (*digits == '+' || *digits == '-'))
-        ++digits;
-      if (digits == end_ || !is_digit(*digits))
-        return break_off("holds a number without an end");
-      whole = false;
-      at = skip_digits(digits);
-    }
-    at_ = at;
-    std::string_view text{begin, at};
-    if (!whole)
-      return read_real(text, to);
-    if (negative)
-      read_whole<int64_t>(text, to);
+    at_ += number.size;
+    if (number.problem.empty())
+      to = std::move(number.value);
     else
-      read_whole<uint64_t>(text, to);
-  }
-
-  template <class T>
-  void read_whole(std::string_view text, json& to) {
-    T value = 0;
-    if (std::from_chars(text.data(), text.data() + text.size(), value).ec != std::errc{})
-      return refuse("a whole number of more than 64 bits");
-    to = value;
-  }
-
-  void read_real(std::string_view text, json& to) {
-    double value = 0;
-    if (std::from_chars(text.data(), text.data() + text.size(), value).ec != std::errc{}) {
-      if (is_huge(text))
-        return refuse("a number that is too large for a double");
-      value = text.front() == '-' ? -0.0 : 0.0;
-    }
-    to = value;
+      refuse(number.problem);
   }
 
   const char* begin_;

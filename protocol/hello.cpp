@@ -185,8 +185,7 @@ result<void> check_exposure(std::string_view host, bool has_secret) {
                                      "secret file, or listen on 127.0.0.1");
 }
 
-// -- the three hellos
-// ------------------------------------------------------------------------------
+// -- the three hellos ---
 
 json to_json(const server_greeting& x) {
   return {{"server", x.server},

@@ -50,8 +50,7 @@ bool is_loopback(std::string_view host);
 /// A gateway that others can reach needs a secret. @returns `not_permitted` with what to do.
 result<void> check_exposure(std::string_view host, bool has_secret);
 
-// -- the three hellos
-// ------------------------------------------------------------------------------
+// -- the three hellos ---
 
 /// The server's first word.
 struct server_greeting {

@@ -117,7 +117,7 @@ public:
   /// Queues the server's hello.
   void start();
 
-  // -- in ----------------------------------------------------------------------------------------
+  // -- in ---
 
   /// Takes bytes as they come from the socket. Ignores them once closed.
   void feed(std::span<const std::byte> bytes);
@@ -133,7 +133,7 @@ public:
   /// may well write its next request before it reads.
   bool wants_input() const noexcept;
 
-  // -- out ---------------------------------------------------------------------------------------
+  // -- out ---
 
   /// Bytes to send. Take them by output().next() or gather(), then call sent().
   const output_queue& output() const noexcept { return output_; }
@@ -169,7 +169,7 @@ public:
   /// The same for a time that has passed.
   void timed_out(timer what);
 
-  // -- facts -------------------------------------------------------------------------------------
+  // -- facts ---
 
   bool said_hello() const noexcept { return state_ == state::open; }
   bool closed() const noexcept { return state_ == state::closed; }
