@@ -11,8 +11,6 @@
 #include "storage/job_log.hpp"
 #include "storage/job_types.hpp"
 
-struct sqlite3;
-
 namespace luna::storage {
 
 /// One job as the index knows it.
@@ -27,9 +25,9 @@ struct index_row {
 
 /// The list of all jobs in SQLite: by state, by key, newest first.
 ///
-/// The problem: a week of ended jobs is too much to hold in memory and to search in the log. Every
-/// row can be made again from the log, so the index is never synced for durability's sake, and one
-/// that is damaged or absent is simply made anew.
+/// The problem: finding a job among a week of them by its key, its state or its age must not mean
+/// reading the log. Every row can be made again from the log, so the index is never synced for
+/// durability's sake, and one that is damaged or absent is simply made anew.
 ///
 /// SQLite's files go through the same seam as everything else (sqlite_vfs.hpp), in WAL mode with
 /// exclusive locking. Thread rule: one owner.
@@ -40,6 +38,9 @@ public:
   /// Opens `index.db` in the folder. A damaged file is removed and made anew; if the folder cannot
   /// be written, the index lives in memory.
   static result<opened> open(std::shared_ptr<directory> folder);
+
+  /// An empty index that lives in memory, for when the one on disk cannot be used any more.
+  static result<job_index> in_memory();
 
   job_index(job_index&&) noexcept;
   job_index& operator=(job_index&&) noexcept;
@@ -53,11 +54,11 @@ public:
 
   result<std::optional<std::string>> find_key(const std::string& key);
 
-  /// Ids, newest first.
+  /// Ids, newest first (ids grow with time).
   result<std::vector<std::string>> list(std::optional<job_state> state, size_t limit);
 
-  /// Ids of done, cancelled and (if `failed_too`) failed jobs that ended before the time, oldest
-  /// first.
+  /// Ids of ended jobs that ended before the time, oldest first.
+  /// @param failed_too false: only done and cancelled ones.
   result<std::vector<std::string>> ended_before(time_point time, size_t limit, bool failed_too);
 
 private:
@@ -69,7 +70,7 @@ private:
 
 struct job_index::opened {
   job_index index;
-  std::string rebuilt; ///< why the file was made anew, or empty
+  std::string rebuilt; ///< why the file could not be used as it was, or empty
   bool in_memory = false;
 };
 

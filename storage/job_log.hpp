@@ -33,6 +33,10 @@ struct log_damage {
   std::string file;
   uint64_t offset = 0;
   uint64_t bytes = 0;
+
+  /// Nothing valid follows in the segment: most likely a record that a crash cut off before anyone
+  /// was told about it.
+  bool at_end = false;
   std::string message; ///< one sentence with file and offset
 };
 
@@ -108,10 +112,11 @@ public:
   static result<opened> open(std::shared_ptr<directory> folder, job_log_options options);
 
   /// Appends a record. The pieces are written from where they are and kept until they are durable.
-  /// @returns a ticket for `place_of` and `withdraw`; a failure only if `must_fit`: then nothing
+  /// @param table lengths and checksums of the pieces, in their order.
+  /// @returns a ticket for `on_durable` and `withdraw`; a failure only if `must_fit`: then nothing
   ///          was appended. Without it a record that cannot be written now waits for `sync`.
   result<uint64_t> append(record_kind kind, std::string payload, std::vector<tensor_block> pieces,
-                          bool must_fit);
+                          std::vector<piece_entry> table, bool must_fit);
 
   /// Makes everything appended durable: one fdatasync for all.
   result<void> sync();
@@ -119,22 +124,27 @@ public:
   /// Whether there is something to sync.
   bool dirty() const noexcept { return !pending_.empty(); }
 
-  /// Takes back a record that is not durable yet, after a failed sync. It may stand in a closed
-  /// segment all the same and then be found by the next open.
-  void withdraw(uint64_t ticket);
+  /// Takes back a record that is not durable yet, after a failed sync.
+  /// @returns the closed segments in which it may stand all the same, so that the next open finds
+  ///          it there.
+  std::vector<log_place> withdraw(uint64_t ticket);
 
-  /// Called with ticket and place of each record when it becomes durable.
-  std::function<void(uint64_t ticket, const log_place&)> on_durable;
+  /// Called for each record when it becomes durable, with its place, and with the places in suspect
+  /// segments where copies of it may stand.
+  std::function<void(uint64_t ticket, const log_place&, const std::vector<log_place>& copies)>
+    on_durable;
 
   /// Reads a record again. `internal` with its place if it is damaged.
-  result<found_record> read(const log_place& place);
+  result<found_record> read(const log_place& place) const;
 
-  piece_reader pieces_of(const found_record& record);
+  /// A reader of the pieces of a record that is durable or was found at open.
+  result<piece_reader> pieces_of(const log_place& place, std::vector<piece_entry> table) const;
 
   /// Segments that are not written to any more and can be retired, with their sizes.
   std::map<uint64_t, uint64_t> closed_segments() const;
 
-  /// Ends a closed segment: nothing in it is needed. It becomes a spare or is removed.
+  /// Ends a closed segment: nothing in it is needed. It becomes a spare or is removed, durably;
+  /// after a failure ask again.
   /// @pre everything needed from it has been appended again and synced.
   result<void> retire(uint64_t segment);
 
@@ -146,11 +156,16 @@ public:
 
 private:
   struct segment {
-    uint64_t number = 0;
     uint64_t mark = 0;
     uint64_t size = 0;
+    bool suspect = false; ///< a write or sync failed: never to be written again
     std::string name;
     std::shared_ptr<file> handle;
+  };
+
+  struct spare {
+    std::string name;
+    uint64_t size = 0;
   };
 
   struct pending_record {
@@ -158,27 +173,31 @@ private:
     record_kind kind{};
     std::string payload;
     std::vector<tensor_block> pieces;
-    std::vector<piece_entry> table; ///< empty until computed
-    std::optional<log_place> place; ///< if written
+    std::vector<piece_entry> table;
+    bool written = false;
+    log_place place;               ///< where it was written, or should have been
+    std::vector<log_place> copies; ///< in suspect segments
   };
 
   job_log(std::shared_ptr<directory> folder, job_log_options options);
 
-  result<void> scan(opened& into);
-  result<void> make_room(uint64_t bytes);
-  result<segment> take_segment(uint64_t size);
-  result<std::string> fresh_file(uint64_t size);
-  result<void> write(pending_record& record);
-  result<void> write_waiting();
+  io_result<void> find_files();
+  io_result<void> scan_all(opened& into);
+  io_result<void> make_room(uint64_t bytes);
+  io_result<void> start_segment(uint64_t size);
+  io_result<spare> make_file(uint64_t size);
+  io_result<void> write(pending_record& record);
+  io_result<void> write_waiting();
+  io_result<void> sync_current();
   void abandon_current();
-  result<segment*> find(uint64_t number);
 
   std::shared_ptr<directory> folder_;
   job_log_options options_;
-  std::map<uint64_t, segment> segments_;                 ///< all but the spares, by number
-  std::vector<std::pair<std::string, uint64_t>> spares_; ///< file name and size
+  std::map<uint64_t, segment> segments_; ///< by number; the spares are apart
+  std::vector<spare> spares_;
   uint64_t current_ = 0; ///< number of the segment that is written; 0: none
   uint64_t end_ = 0;     ///< where the next record goes in it
+  uint64_t durable_ = 0; ///< what of it is synced
   uint64_t last_number_ = 0;
   uint64_t last_ticket_ = 0;
   std::vector<pending_record> pending_; ///< appended, not durable

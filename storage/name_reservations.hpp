@@ -32,29 +32,31 @@ public:
   result<std::vector<file_name>> reserve(file_system& files, const std::string& job_id,
                                          const std::vector<name_request>& wanted);
 
-  /// Promises names that were settled earlier (after a restart).
+  /// Promises a name that was settled earlier (after a restart).
   void restore(const std::string& job_id, const file_name& name);
 
-  /// Ends a promise: the file is written, or the job gave it up.
+  /// Ends a promise: the file is written, or the job gave it up. Unknown promises are ignored.
   void release(const std::string& job_id, const file_name& name);
 
   /// The jobs that hold this name, in the order in which they got it (several only if all
   /// overwrite).
   std::vector<std::string> holders(const file_name& name) const;
 
+  /// Promised names, each job's counted.
   size_t size() const noexcept { return count_; }
 
 private:
+  friend class name_search;
+
   struct promise {
     std::vector<std::string> jobs;
     bool overwrite = false;
   };
 
-  /// folder path -> file name -> promise
-  std::map<std::string, std::map<std::string, promise, std::less<>>, std::less<>> folders_;
-  size_t count_ = 0;
+  using promised_names = std::map<std::string, promise, std::less<>>;
 
-  friend class name_search;
+  std::map<std::string, promised_names> folders_; ///< by full path
+  size_t count_ = 0;
 };
 
 } // namespace luna::storage

@@ -1,0 +1,435 @@
+#include "storage/job_log.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstdio>
+#include <utility>
+
+#include "storage/log_scan.hpp"
+
+namespace luna::storage {
+
+namespace {
+
+/// What the kernel caches and writes as one; a record's last page is filled up with zeros so that
+/// reused segments never have to be read before they are written.
+constexpr uint64_t page_bytes = 4096;
+
+constexpr std::string_view segment_suffix = ".log";
+constexpr std::string_view spare_suffix = ".spare";
+
+struct segment_name {
+  uint64_t number = 0;
+  uint64_t mark = 0;
+};
+
+std::string format_name(segment_name x) {
+  std::array<char, 64> text;
+  std::snprintf(text.data(), text.size(), "%010llu-%016llx.log",
+                static_cast<unsigned long long>(x.number), static_cast<unsigned long long>(x.mark));
+  return text.data();
+}
+
+std::optional<segment_name> parse_name(std::string_view text) {
+  if (!text.ends_with(segment_suffix))
+    return std::nullopt;
+  text.remove_suffix(segment_suffix.size());
+  segment_name x;
+  auto end = text.data() + text.size();
+  auto number = std::from_chars(text.data(), end, x.number);
+  if (number.ec != std::errc{} || number.ptr == end || *number.ptr != '-')
+    return std::nullopt;
+  auto mark = std::from_chars(number.ptr + 1, end, x.mark, 16);
+  if (mark.ec != std::errc{} || mark.ptr != end || x.number == 0)
+    return std::nullopt;
+  return x;
+}
+
+const std::array<std::byte, page_bytes + record_alignment> zeros{};
+
+std::span<const std::byte> padding(uint64_t bytes) {
+  return std::span{zeros}.first(static_cast<size_t>(bytes));
+}
+
+} // namespace
+
+job_log::job_log(std::shared_ptr<directory> folder, job_log_options options)
+  : folder_(std::move(folder)), options_(std::move(options)) {}
+
+result<job_log::opened> job_log::open(std::shared_ptr<directory> folder, job_log_options options) {
+  opened x{job_log{std::move(folder), std::move(options)}, {}, {}};
+  if (auto ok = x.log.find_files(); !ok)
+    return fail_io(ok);
+  if (auto ok = x.log.scan_all(x); !ok)
+    return fail_io(ok);
+  return x;
+}
+
+io_result<void> job_log::find_files() {
+  auto names = folder_->list();
+  if (!names)
+    return io_fail(names);
+  std::sort(names->begin(), names->end());
+  for (auto& name : *names) {
+    auto parsed = parse_name(name);
+    if (!parsed && !name.ends_with(spare_suffix))
+      continue;
+    auto handle = folder_->open(name, open_mode::read_write);
+    if (!handle)
+      return io_fail(handle);
+    auto info = (*handle)->info();
+    if (!info)
+      return io_fail(info);
+    if (parsed) {
+      last_number_ = std::max(last_number_, parsed->number);
+      segments_[parsed->number] = {parsed->mark, info->size, false, name, std::move(*handle)};
+    } else if (spares_.size() < options_.spares && info->size == options_.segment_bytes) {
+      spares_.push_back({name, info->size});
+    } else if (auto ok = folder_->remove(name); !ok) {
+      return ok;
+    }
+  }
+  return {};
+}
+
+io_result<void> job_log::scan_all(opened& into) {
+  for (auto& [number, segment] : segments_) {
+    auto path = folder_->path() + "/" + segment.name;
+    auto scan = scan_segment(*segment.handle, number, segment.mark, path);
+    if (!scan) {
+      // An unreadable segment costs its own records, not the start.
+      into.damages.push_back({path, 0, segment.size, false, scan.error().message});
+      continue;
+    }
+    std::move(scan->records.begin(), scan->records.end(), std::back_inserter(into.records));
+    std::move(scan->damages.begin(), scan->damages.end(), std::back_inserter(into.damages));
+  }
+  return {};
+}
+
+// -- writing -------------------------------------------------------------------------------------
+
+result<uint64_t> job_log::append(record_kind kind, std::string payload,
+                                 std::vector<tensor_block> pieces, std::vector<piece_entry> table,
+                                 bool must_fit) {
+  auto ticket = ++last_ticket_;
+  pending_.push_back({ticket,
+                      kind,
+                      std::move(payload),
+                      std::move(pieces),
+                      std::move(table),
+                      false,
+                      log_place{},
+                      {}});
+  auto written = write_waiting();
+  if (!written && must_fit) {
+    withdraw(ticket);
+    return fail_io(written);
+  }
+  return ticket;
+}
+
+result<void> job_log::sync() {
+  io_result<void> outcome;
+  // The second round is in a new segment: what failed once is never synced again.
+  for (int round = 0; round < 2; ++round) {
+    outcome = write_waiting();
+    if (!outcome || pending_.empty())
+      break;
+    outcome = sync_current();
+    if (outcome)
+      break;
+  }
+  if (!outcome)
+    return fail_io(outcome);
+  return {};
+}
+
+std::vector<log_place> job_log::withdraw(uint64_t ticket) {
+  auto i = std::find_if(pending_.begin(), pending_.end(),
+                        [ticket](auto& x) { return x.ticket == ticket; });
+  if (i == pending_.end())
+    return {};
+  auto copies = std::move(i->copies);
+  if (i->written)
+    copies.push_back(i->place);
+  pending_.erase(i);
+  return copies;
+}
+
+io_result<void> job_log::write_waiting() {
+  io_result<void> outcome;
+  // The second round is in a new segment, for all that was not durable in the first one.
+  for (int round = 0; round < 2; ++round) {
+    outcome = {};
+    auto next = [this] {
+      return std::find_if(pending_.begin(), pending_.end(), [](auto& x) { return !x.written; });
+    };
+    for (auto i = next(); i != pending_.end() && outcome; i = next()) {
+      auto before = current_;
+      outcome = make_room(record_bytes(i->table, i->payload.size()));
+      if (!outcome && current_ == before)
+        return outcome; // no new segment to be had: nothing wrong with the one we have
+      if (outcome && current_ == before && !(outcome = write(*i)))
+        abandon_current();
+    }
+    if (outcome)
+      return outcome;
+  }
+  return outcome;
+}
+
+io_result<void> job_log::write(pending_record& record) {
+  auto& segment = segments_.at(current_);
+  auto front = encode_front(segment.mark, end_, static_cast<uint16_t>(record.kind), record.payload,
+                            record.table);
+  std::vector<std::span<const std::byte>> parts{std::as_bytes(std::span{front})};
+  for (auto& piece : record.pieces) {
+    parts.push_back(piece.bytes());
+    parts.push_back(padding(aligned(piece.size_bytes()) - piece.size_bytes()));
+  }
+  auto bytes = record_bytes(record.table, record.payload.size());
+  // At least one empty header behind the record tells a later scan that the log ends here.
+  auto stop = std::min(segment.size,
+                       (end_ + bytes + header_bytes + page_bytes - 1) / page_bytes * page_bytes);
+  parts.push_back(padding(stop - end_ - bytes));
+  record.written = true; // a failed write may leave it there too
+  record.place = {current_, end_, bytes};
+  if (auto ok = segment.handle->write_at(end_, parts); !ok)
+    return ok;
+  end_ += bytes;
+  return {};
+}
+
+io_result<void> job_log::sync_current() {
+  if (auto ok = segments_.at(current_).handle->sync_data(); !ok) {
+    abandon_current();
+    return ok;
+  }
+  durable_ = end_;
+  auto done = std::exchange(pending_, {});
+  for (auto& record : done)
+    if (!record.written)
+      pending_.push_back(std::move(record));
+    else if (on_durable)
+      on_durable(record.ticket, record.place, record.copies);
+  return {};
+}
+
+void job_log::abandon_current() {
+  auto number = std::exchange(current_, 0);
+  auto& segment = segments_.at(number);
+  segment.suspect = true;
+  // With nothing durable in it there is nothing to keep: a broken disk must not fill with these.
+  auto gone = durable_ == 0 && folder_->remove(segment.name) && folder_->sync();
+  if (gone)
+    segments_.erase(number);
+  for (auto& record : pending_) {
+    if (record.written && !gone)
+      record.copies.push_back(record.place);
+    record.written = false;
+  }
+}
+
+// -- segments ------------------------------------------------------------------------------------
+
+io_result<void> job_log::make_room(uint64_t bytes) {
+  if (current_ != 0 && bytes <= segments_.at(current_).size - end_)
+    return {};
+  // One sync must be enough for all that waits: nothing unsynced stays behind in a full segment.
+  auto unsynced = std::any_of(pending_.begin(), pending_.end(), [](auto& x) { return x.written; });
+  if (current_ != 0 && unsynced)
+    if (auto ok = sync_current(); !ok)
+      return ok;
+  return start_segment(std::max(options_.segment_bytes, bytes));
+}
+
+io_result<void> job_log::start_segment(uint64_t size) {
+  size = (size + page_bytes - 1) / page_bytes * page_bytes;
+  auto usable =
+    std::find_if(spares_.begin(), spares_.end(), [size](auto& x) { return x.size >= size; });
+  spare chosen;
+  if (usable != spares_.end()) {
+    chosen = *usable;
+    spares_.erase(usable);
+  } else {
+    auto made = make_file(size);
+    if (!made)
+      return io_fail(made);
+    chosen = *made;
+  }
+  auto start = [&]() -> io_result<void> {
+    auto handle = folder_->open(chosen.name, open_mode::read_write);
+    if (!handle)
+      return io_fail(handle);
+    // The first header of an earlier life must not look like damage in this one.
+    if (auto ok = (*handle)->write_at(0, padding(page_bytes)); !ok)
+      return ok;
+    if (auto ok = (*handle)->sync_data(); !ok)
+      return ok;
+    segment x{options_.random(), chosen.size, false, {}, std::move(*handle)};
+    auto number = last_number_ + 1;
+    x.name = format_name({number, x.mark});
+    if (auto ok = folder_->rename_new(chosen.name, x.name); !ok)
+      return ok;
+    chosen.name = x.name;
+    // Records under a name that a power cut takes back would be lost with it.
+    if (auto ok = folder_->sync(); !ok)
+      return ok;
+    last_number_ = number;
+    segments_[number] = std::move(x);
+    current_ = number;
+    end_ = durable_ = 0;
+    return {};
+  };
+  auto outcome = start();
+  if (!outcome) // nothing is in it yet; if even this fails, the next open finds it empty
+    static_cast<void>(folder_->remove(chosen.name));
+  return outcome;
+}
+
+io_result<job_log::spare> job_log::make_file(uint64_t size) {
+  std::array<char, 40> text;
+  std::snprintf(text.data(), text.size(), "%016llx",
+                static_cast<unsigned long long>(options_.random()));
+  spare x{text.data() + std::string{spare_suffix}, size};
+  auto handle = folder_->open(x.name, open_mode::create_new);
+  if (!handle)
+    return io_fail(handle);
+  auto ok = (*handle)->allocate(size);
+  if (ok)
+    ok = (*handle)->sync();
+  if (!ok) {
+    static_cast<void>(folder_->remove(x.name));
+    return io_fail(ok);
+  }
+  return x;
+}
+
+result<void> job_log::prepare_spare() {
+  if (current_ == 0 || !spares_.empty() || options_.spares == 0
+      || end_ < segments_.at(current_).size / 4 * 3)
+    return {};
+  auto made = make_file(options_.segment_bytes);
+  if (!made)
+    return fail_io(made);
+  spares_.push_back(std::move(*made));
+  return {};
+}
+
+std::map<uint64_t, uint64_t> job_log::closed_segments() const {
+  std::map<uint64_t, uint64_t> sizes;
+  for (auto& [number, segment] : segments_)
+    if (number != current_)
+      sizes.emplace(number, segment.size);
+  return sizes;
+}
+
+result<void> job_log::retire(uint64_t number) {
+  auto i = segments_.find(number);
+  if (number == current_)
+    return fail(ec::internal, "the segment that is written cannot be retired");
+  if (i == segments_.end()) { // its name is gone, but an earlier call could not make that durable
+    if (auto ok = folder_->sync(); !ok)
+      return fail_io(ok);
+    return {};
+  }
+  auto& segment = i->second;
+  // A reader on another thread may still look at its pixels: then the file lives on without a name.
+  auto reusable = !segment.suspect && segment.handle.use_count() == 1
+               && segment.size == options_.segment_bytes && spares_.size() < options_.spares;
+  spare kept{segment.name + std::string{spare_suffix}, segment.size};
+  auto ok = reusable ? folder_->rename(segment.name, kept.name) : folder_->remove(segment.name);
+  if (!ok && ok.error().kind != io_kind::not_found)
+    return fail_io(ok);
+  segments_.erase(i);
+  if (reusable)
+    spares_.push_back(std::move(kept));
+  // The name must be gone for good before anything that depends on it (a forgotten job) goes too.
+  if (auto synced = folder_->sync(); !synced)
+    return fail_io(synced);
+  return {};
+}
+
+uint64_t job_log::disk_bytes() const {
+  uint64_t sum = 0;
+  for (auto& [number, segment] : segments_)
+    sum += segment.size;
+  for (auto& x : spares_)
+    sum += x.size;
+  return sum;
+}
+
+// -- reading -------------------------------------------------------------------------------------
+
+result<found_record> job_log::read(const log_place& place) const {
+  auto i = segments_.find(place.segment);
+  if (i == segments_.end())
+    return fail(ec::internal, "the log has no segment " + std::to_string(place.segment));
+  auto& segment = i->second;
+  auto damaged = [&] {
+    return fail(ec::internal, "the record at offset " + std::to_string(place.offset) + " of "
+                                + folder_->path() + "/" + segment.name
+                                + " is damaged; check the disk");
+  };
+  std::vector<std::byte> front(header_bytes);
+  auto got = segment.handle->read_at(place.offset, front);
+  if (!got)
+    return fail_io(got);
+  auto header = decode_header(front, segment.mark, place.offset);
+  if (!header || header->total_bytes > segment.size - place.offset)
+    return damaged();
+  front.resize(static_cast<size_t>(front_bytes(header->pieces, header->payload_bytes)));
+  got = segment.handle->read_at(place.offset, front);
+  if (!got)
+    return fail_io(got);
+  auto decoded = decode_front(front, *header);
+  if (!decoded)
+    return damaged();
+  return found_record{{place.segment, place.offset, header->total_bytes},
+                      header->kind,
+                      std::move(decoded->payload),
+                      std::move(decoded->pieces)};
+}
+
+result<piece_reader> job_log::pieces_of(const log_place& place,
+                                        std::vector<piece_entry> table) const {
+  auto i = segments_.find(place.segment);
+  if (i == segments_.end())
+    return fail(ec::internal, "the log has no segment " + std::to_string(place.segment));
+  uint64_t bytes = 0;
+  for (auto& piece : table)
+    bytes += aligned(piece.bytes);
+  return piece_reader{i->second.handle, folder_->path() + "/" + i->second.name,
+                      place.offset + place.bytes - bytes, std::move(table)};
+}
+
+piece_reader::piece_reader(std::shared_ptr<file> source, std::string path, uint64_t offset,
+                           std::vector<piece_entry> pieces)
+  : source_(std::move(source)), path_(std::move(path)), offset_(offset),
+    pieces_(std::move(pieces)) {}
+
+result<std::shared_ptr<const std::vector<std::byte>>> piece_reader::read(size_t index) const {
+  auto at = offset_;
+  for (size_t i = 0; i < index; ++i)
+    at += aligned(pieces_[i].bytes);
+  auto& piece = pieces_.at(index);
+  auto bytes = std::make_shared<std::vector<std::byte>>(piece.bytes);
+  auto got = source_->read_at(at, *bytes);
+  if (!got)
+    return fail_io(got);
+  if (*got != piece.bytes || crc32c(*bytes) != piece.crc)
+    return fail(ec::internal, "the pixels at offset " + std::to_string(at) + " of " + path_
+                                + " are damaged; check the disk");
+  return std::shared_ptr<const std::vector<std::byte>>{std::move(bytes)};
+}
+
+result<void> piece_reader::check(size_t index) const {
+  auto bytes = read(index);
+  if (!bytes)
+    return fail(bytes);
+  return {};
+}
+
+} // namespace luna::storage
