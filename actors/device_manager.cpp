@@ -8,17 +8,16 @@
 #include <utility>
 
 #include "actors/actor_defaults.hpp"
+#include "actors/device_parts.hpp"
 #include "messages/error.hpp"
 
 namespace luna {
 
 namespace {
 
-using self_pointer = device_manager_actor::stateful_pointer<device_manager_state>;
+using namespace device_parts;
 using time_point = std::chrono::steady_clock::time_point;
 using std::chrono::milliseconds;
-
-void pump(self_pointer self);
 
 uint32_t milliseconds_until(time_point then, time_point now) {
   auto ms = std::chrono::ceil<milliseconds>(then - now).count();
@@ -72,12 +71,7 @@ void worker_died(self_pointer self, const caf::error& reason) {
   ++state.worker_generation;
   state.ledger.clear();
   state.holders.clear();
-  for (auto& [number, run] : state.unloads) {
-    for (auto& [key, row] : run.pending)
-      run.report.kept.push_back({row.model, "the device's worker died; its models went with it"});
-    run.promise.deliver(std::move(run.report));
-  }
-  state.unloads.clear();
+  unloads_died(self);
   auto delay = state.restarts.failed(now);
   spdlog::error("the worker of device {} died ({}); {}", state.options.name,
                 self->system().render(reason),
@@ -245,119 +239,7 @@ void forget_holder(self_pointer self, const caf::actor_addr& gone) {
   pump(self);
 }
 
-// -- unloading ------------------------------------------------------------------------------------
-
-void finish(unload_run& run) {
-  run.promise.deliver(std::move(run.report));
-}
-
-void unloaded(self_pointer self, const std::string& key, uint64_t bytes) {
-  auto& state = self->state;
-  state.ledger.evicted(key);
-  for (auto i = state.unloads.begin(); i != state.unloads.end();) {
-    auto& run = i->second;
-    auto row = run.pending.find(key);
-    if (row != run.pending.end()) {
-      row->second.bytes = bytes;
-      run.report.freed_bytes[state.options.name] += bytes;
-      run.report.unloaded.push_back(std::move(row->second));
-      run.pending.erase(row);
-    }
-    if (!run.pending.empty()) {
-      ++i;
-      continue;
-    }
-    finish(run);
-    i = state.unloads.erase(i);
-  }
-  pump(self);
-}
-
-/// No timeout: the worker may compute for minutes before it reads the message, and its death is a
-/// down message.
-void tell_to_unload(self_pointer self, const std::string& key) {
-  auto generation = self->state.worker_generation;
-  self->request(self->state.worker, caf::infinite, unload_atom_v, key)
-    .then(
-      [self, generation, key](uint64_t bytes) {
-        if (generation == self->state.worker_generation)
-          unloaded(self, key, bytes);
-      },
-      [self, generation, key](const caf::error& problem) {
-        if (generation != self->state.worker_generation)
-          return;
-        spdlog::error("device {} could not unload a model: {}", self->state.options.name,
-                      self->system().render(problem));
-        self->state.ledger.eviction_failed(key);
-      });
-}
-
-bool matches(const device_ledger::model& model, const std::vector<model_kind>& kinds,
-             const std::vector<std::string>& names) {
-  auto has_kind = kinds.empty() || std::find(kinds.begin(), kinds.end(), model.kind) != kinds.end();
-  auto has_name =
-    names.empty() || std::any_of(names.begin(), names.end(), [&](auto name) {
-      std::replace(name.begin(), name.end(), '\\', '/');
-      return name == model.name
-          || std::find(model.names.begin(), model.names.end(), name) != model.names.end();
-    });
-  return has_kind && has_name;
-}
-
-caf::result<unload_report> unload(self_pointer self, const std::vector<model_kind>& kinds,
-                                  const std::vector<std::string>& names) {
-  auto& state = self->state;
-  unload_run run;
-  run.report.freed_bytes[state.options.name] = 0;
-  for (auto& [key, model] : state.ledger.models()) {
-    if (!matches(model, kinds, names))
-      continue;
-    if (model.leases > 0)
-      run.report.kept.push_back({model.name, "a running request uses it"});
-    else
-      run.pending.emplace(key, loaded_row{model.name, model.kind, state.options.name, 0});
-  }
-  for (auto& [key, row] : run.pending)
-    if (state.ledger.begin_unload(key)) // else it is being evicted already
-      tell_to_unload(self, key);
-  if (run.pending.empty())
-    return std::move(run.report);
-  auto promise = self->make_response_promise<unload_report>();
-  run.promise = promise;
-  state.unloads.emplace(++state.last_unload, std::move(run));
-  self->delayed_send(self, state.options.unload_wait, unload_atom_v, state.last_unload);
-  return promise;
-}
-
-/// The answer must not wait for a decode of minutes: what is still loaded then is said to be kept,
-/// though it goes when its turn comes.
-void stop_waiting(self_pointer self, uint64_t number) {
-  auto i = self->state.unloads.find(number);
-  if (i == self->state.unloads.end())
-    return;
-  for (auto& [key, row] : i->second.pending)
-    i->second.report.kept.push_back(
-      {row.model, "the device computes; it is unloaded when that has ended"});
-  finish(i->second);
-  self->state.unloads.erase(i);
-}
-
 // -- everything else ------------------------------------------------------------------------------
-
-/// Does what the ledger says until it says nothing.
-void pump(self_pointer self) {
-  auto& state = self->state;
-  for (auto more = static_cast<bool>(state.worker); more;) {
-    auto step = state.ledger.next();
-    for (auto& key : step.evict)
-      tell_to_unload(self, key);
-    if (step.refused)
-      refuse(self, *step.refused);
-    if (step.granted)
-      grant(self, *step.granted);
-    more = step.refused || step.granted;
-  }
-}
 
 caf::result<bool> set_attention(self_pointer self, attention_mode mode) {
   auto& state = self->state;
@@ -380,6 +262,20 @@ device_row row_of(const device_manager_state& state) {
 }
 
 } // namespace
+
+void device_parts::pump(self_pointer self) {
+  auto& state = self->state;
+  for (auto more = static_cast<bool>(state.worker); more;) {
+    auto step = state.ledger.next();
+    for (auto& key : step.evict)
+      tell_to_unload(self, key);
+    if (step.refused)
+      refuse(self, *step.refused);
+    if (step.granted)
+      grant(self, *step.granted);
+    more = step.refused || step.granted;
+  }
+}
 
 device_manager_state::~device_manager_state() {
   if (worker)
