@@ -1,6 +1,7 @@
 #include "nodes/signals.hpp"
 
 #include <csignal>
+#include <initializer_list>
 #include <unistd.h>
 
 namespace luna {

@@ -28,15 +28,15 @@ namespace fs = std::filesystem;
 
 /// A child that is an actor of the scheduler and one member of node_parts.
 template <class Handle, class Start>
-child_spec simple_child(std::string name, Handle node_parts::*part, Start start) {
-  return {std::move(name),
-          {},
-          [part, start](caf::actor_system& system,
-                        node_parts& parts) -> result<caf::strong_actor_ptr> {
-            parts.*part = start(system, parts);
-            return caf::actor_cast<caf::strong_actor_ptr>(parts.*part);
-          },
-          [part](node_parts& parts) { parts.*part = nullptr; }};
+child_spec simple_child(std::string name, Handle node_parts::* part, Start start) {
+  return {
+    std::move(name),
+    {},
+    [part, start](caf::actor_system& system, node_parts& parts) -> result<caf::strong_actor_ptr> {
+      parts.*part = start(system, parts);
+      return caf::actor_cast<caf::strong_actor_ptr>(parts.*part);
+    },
+    [part](node_parts& parts) { parts.*part = nullptr; }};
 }
 
 directory_plan plan_directory(const effective_configuration& configuration) {
@@ -60,7 +60,8 @@ catalog_options plan_catalog(const node_wiring& wiring) {
   return options;
 }
 
-/// The device that a pool runs on: its own, or for "auto" the first, which is a GPU if there is one.
+/// The device that a pool runs on: its own, or for "auto" the first, which is a GPU if there is
+/// one.
 const device_options* device_of(const node_wiring& wiring, const pool_configuration& pool) {
   if (pool.device == "auto")
     return &wiring.devices.front();
@@ -93,9 +94,8 @@ child_spec pool_child(const node_wiring& wiring, const pool_configuration& pool,
   options.embedding_folders = wiring.folders.of("embeddings");
   auto start = [options](caf::actor_system& system,
                          node_parts& parts) -> result<caf::strong_actor_ptr> {
-    pool_actor handle
-      = system.spawn(model_pool, options, parts.catalog, parts.devices.at(options.device),
-                     thread_policy::detached);
+    pool_actor handle = system.spawn(model_pool, options, parts.catalog,
+                                     parts.devices.at(options.device), thread_policy::detached);
     parts.pools[options.name] = handle;
     caf::anon_send(parts.directory, register_atom_v, options.name, handle);
     caf::anon_send(parts.exchange, register_atom_v, options.name, handle);
@@ -125,13 +125,14 @@ void add_pools(const node_wiring& wiring, std::vector<child_spec>& children) {
 }
 
 child_spec catalog_child(const node_wiring& wiring) {
-  auto spec = simple_child(
-    "catalog", &node_parts::catalog,
-    [options = plan_catalog(wiring)](caf::actor_system& system, node_parts& parts) -> catalog_actor {
-      auto handle = system.spawn<caf::detached>(model_catalog, options, thread_policy::detached);
-      caf::anon_send(parts.directory, register_atom_v, handle);
-      return handle;
-    });
+  auto spec = simple_child("catalog", &node_parts::catalog,
+                           [options = plan_catalog(wiring)](caf::actor_system& system,
+                                                            node_parts& parts) -> catalog_actor {
+                             auto handle = system.spawn<caf::detached>(model_catalog, options,
+                                                                       thread_policy::detached);
+                             caf::anon_send(parts.directory, register_atom_v, handle);
+                             return handle;
+                           });
   spec.depends_on = {"directory"};
   return spec;
 }
@@ -145,13 +146,11 @@ std::vector<child_spec> children_of(const node_wiring& wiring) {
                                   [plan = plan_directory(configuration)](auto& system, auto&) {
                                     return system.spawn(directory, plan);
                                   }));
-  children.push_back(simple_child("event_hub", &node_parts::events, [](auto& system, auto&) {
-    return system.spawn(event_hub);
-  }));
-  children.push_back(
-    simple_child("exchange", &node_parts::exchange, [buffers = wiring.buffers](auto& system, auto&) {
-      return system.spawn(exchange, buffers);
-    }));
+  children.push_back(simple_child("event_hub", &node_parts::events,
+                                  [](auto& system, auto&) { return system.spawn(event_hub); }));
+  children.push_back(simple_child(
+    "exchange", &node_parts::exchange,
+    [buffers = wiring.buffers](auto& system, auto&) { return system.spawn(exchange, buffers); }));
   children.push_back(catalog_child(wiring));
   for (auto& device : wiring.devices)
     children.push_back(device_child(device));
@@ -167,8 +166,8 @@ result<std::string> find_vocabularies() {
   std::vector<fs::path> places;
   if (auto* share = std::getenv("LUNA_SHARE"))
     places.emplace_back(share);
-  places.push_back(program / "../share/luna");          // installed
-  places.push_back(program / "../../../.deps/share");   // built in a checkout
+  places.push_back(program / "../share/luna");        // installed
+  places.push_back(program / "../../../.deps/share"); // built in a checkout
   std::string looked;
   for (auto& place : places) {
     if (fs::exists(place / probe, ignored))

@@ -13,15 +13,15 @@
 
 namespace luna {
 
-/// What the actors of a node are started with, made before the first of them: everything that can be
-/// wrong with a configuration is wrong here.
+/// What the actors of a node are started with, made before the first of them: everything that can
+/// be wrong with a configuration is wrong here.
 struct node_wiring {
   effective_configuration configuration;
   model_folders folders;
   std::vector<device_options> devices;
   std::shared_ptr<byte_budget> buffers;
-  std::string vocabularies; ///< folder of tokenizer files
-  std::string secret;       ///< of clients; empty: none
+  std::string vocabularies;                     ///< folder of tokenizer files
+  std::string secret;                           ///< of clients; empty: none
   std::shared_ptr<std::string> gateway_address; ///< "-" until the gateway listens
 };
 

@@ -1,0 +1,185 @@
+#include "actors/directory.hpp"
+#include "actors/model_catalog.hpp"
+#include "fixture.hpp"
+
+using namespace luna;
+using namespace luna::testing;
+
+namespace {
+
+pool_actor::behavior_type idle_pool(pool_actor::pointer) {
+  return {[](run_atom, const model_task&) { return model_result{}; }, [](cancel_atom, uint64_t) {},
+          [](reset_atom) { return uint64_t{0}; }, [](drain_atom) { return true; },
+          [](status_atom) { return pool_row{}; }};
+}
+
+using listing_ptr = std::shared_ptr<const model_listing>;
+
+catalog_actor::behavior_type fixed_catalog(catalog_actor::pointer, std::vector<model_row> rows) {
+  return {[](resolve_atom, model_kind,
+             const model_ref&) -> caf::result<std::shared_ptr<const resolved_model>> {
+            return make_error(ec::internal, "not asked in this test");
+          },
+          [](info_atom, model_kind, const model_ref&) { return std::string{}; },
+          [rows](list_atom) -> listing_ptr {
+            auto listing = std::make_shared<model_listing>();
+            listing->revision = 2;
+            listing->rows = rows;
+            return listing;
+          }};
+}
+
+model_row vae_row(std::string name, std::string folder = "vae") {
+  model_row row;
+  row.name = std::move(name);
+  row.folder = std::move(folder);
+  row.kinds = {model_kind::vae};
+  return row;
+}
+
+struct fixture : actor_fixture {
+  directory_actor uut = system.spawn(directory, plan());
+  pool_actor pool = system.spawn(idle_pool);
+  uint64_t version = 0;
+
+  static directory_plan plan() {
+    directory_plan x;
+    x.self = "alpha";
+    x.nodes = {"alpha", "beta"};
+    x.saving = "beta";
+    x.pools = {{"any", "vae", model_kind::vae}, {"beta", "text", model_kind::text}};
+    x.aliases = {{"mine", "sub/a.safetensors"}};
+    return x;
+  }
+
+  void live(const std::string& node, std::vector<model_row> models, uint32_t queued = 0) {
+    node_snapshot x;
+    x.node = node;
+    x.version = ++version;
+    x.state = "up";
+    x.models = std::move(models);
+    pool_row row;
+    row.name = "vae";
+    row.kind = model_kind::vae;
+    row.queued = queued;
+    x.pools = {row};
+    self->send(uut, snapshot_atom_v, x);
+    if (node == "alpha")
+      self->send(uut, register_atom_v, std::string{"vae"}, pool);
+    run();
+  }
+
+  result<route> find(const std::string& name, model_kind kind = model_kind::vae) {
+    return ask<route>(uut, find_atom_v, kind, model_ref{{name}, ""});
+  }
+
+  ~fixture() { end(uut, pool); }
+};
+
+} // namespace
+
+BOOST_FIXTURE_TEST_SUITE(directory_test, fixture)
+
+BOOST_AUTO_TEST_CASE(a_model_here_is_served_here_however_long_the_queue) {
+  live("alpha", {vae_row("a.safetensors")}, 100);
+  live("beta", {vae_row("a.safetensors")}, 0);
+  auto x = find("a.safetensors");
+  BOOST_REQUIRE(x.has_value());
+  BOOST_CHECK(x->local);
+  BOOST_CHECK_EQUAL(x->node, "alpha");
+  BOOST_CHECK(x->here == pool);
+}
+
+BOOST_AUTO_TEST_CASE(a_model_of_another_node_is_served_there) {
+  live("alpha", {});
+  live("beta", {vae_row("a.safetensors")});
+  auto x = find("a.safetensors");
+  BOOST_REQUIRE(x.has_value());
+  BOOST_CHECK(!x->local);
+  BOOST_CHECK_EQUAL(x->node, "beta");
+  BOOST_CHECK_EQUAL(x->pool, "vae");
+}
+
+BOOST_AUTO_TEST_CASE(aliases_backslashes_and_folders_name_the_same_file) {
+  live("alpha", {vae_row("sub/a.safetensors", "vae_approx")});
+  live("beta", {});
+  for (auto name : {"mine", "sub\\a.safetensors", "vae_approx:sub/a.safetensors"})
+    BOOST_CHECK_MESSAGE(find(name).has_value(), name);
+  BOOST_CHECK(!find("vae:sub/a.safetensors").has_value());
+}
+
+BOOST_AUTO_TEST_CASE(an_unknown_name_is_unavailable_while_a_pool_of_its_kind_is_away) {
+  live("alpha", {vae_row("a.safetensors")});
+  auto x = find("b.safetensors");
+  BOOST_REQUIRE(!x.has_value());
+  BOOST_CHECK(x.error().code == ec::unavailable);
+  BOOST_CHECK(x.error().message.find("beta") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(an_unknown_name_tells_the_nearest_when_all_are_here) {
+  live("alpha", {vae_row("sd15.safetensors")});
+  live("beta", {});
+  auto x = find("sd14.safetensors");
+  BOOST_REQUIRE(!x.has_value());
+  BOOST_CHECK(x.error().code == ec::unknown_model);
+  BOOST_CHECK(x.error().message.find("sd15.safetensors") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(a_file_that_was_just_put_there_is_found) {
+  live("alpha", {});
+  live("beta", {});
+  auto catalog = system.spawn(fixed_catalog, std::vector<model_row>{vae_row("new.safetensors")});
+  self->send(uut, register_atom_v, catalog);
+  auto x = find("new.safetensors");
+  BOOST_REQUIRE(x.has_value());
+  BOOST_CHECK(x->local);
+  BOOST_CHECK(!find("other.safetensors").has_value());
+  end(catalog);
+}
+
+BOOST_AUTO_TEST_CASE(a_node_that_drains_is_not_chosen) {
+  live("alpha", {});
+  node_snapshot x;
+  x.node = "beta";
+  x.version = 99;
+  x.state = "draining";
+  x.models = {vae_row("a.safetensors")};
+  pool_row row;
+  row.kind = model_kind::vae;
+  x.pools = {row};
+  self->send(uut, snapshot_atom_v, x);
+  run();
+  BOOST_CHECK(!find("a.safetensors").has_value());
+}
+
+BOOST_AUTO_TEST_CASE(an_older_snapshot_changes_nothing) {
+  live("beta", {vae_row("a.safetensors")});
+  node_snapshot x;
+  x.node = "beta";
+  x.version = 0;
+  x.state = "up";
+  self->send(uut, snapshot_atom_v, x);
+  run();
+  BOOST_CHECK(find("a.safetensors").has_value());
+}
+
+BOOST_AUTO_TEST_CASE(a_dropped_node_stands_in_the_view_as_away) {
+  live("alpha", {});
+  live("beta", {});
+  self->send(uut, drop_atom_v, std::string{"beta"});
+  auto view = ask<cluster_view>(uut, list_atom_v);
+  BOOST_REQUIRE(view.has_value());
+  BOOST_REQUIRE_EQUAL(view->nodes.size(), 2u);
+  BOOST_CHECK_EQUAL(view->nodes[0].state, "up");
+  BOOST_CHECK_EQUAL(view->nodes[1].node, "beta");
+  BOOST_CHECK_EQUAL(view->nodes[1].state, "away");
+}
+
+BOOST_AUTO_TEST_CASE(saves_are_unavailable_while_the_saving_node_is_away) {
+  live("alpha", {});
+  auto x = ask<route>(uut, find_atom_v);
+  BOOST_REQUIRE(!x.has_value());
+  BOOST_CHECK(x.error().code == ec::unavailable);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
