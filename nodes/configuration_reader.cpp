@@ -35,6 +35,19 @@ std::string listed(const std::vector<std::string>& choices) {
   return choices.size() > 1 ? "one of " + out : out;
 }
 
+/// The candidate that is nearest, if it is near at all: a short key with two letters swapped is
+/// already half another one.
+std::string nearest_hint(std::string_view name, const std::vector<std::string>& candidates) {
+  if (auto hint = did_you_mean(name, candidates); !hint.empty() || candidates.empty())
+    return hint;
+  const auto distance = [&](const std::string& x) { return edit_distance(name.substr(0, 64), x); };
+  const auto& best =
+    *std::min_element(candidates.begin(), candidates.end(),
+                      [&](const auto& a, const auto& b) { return distance(a) < distance(b); });
+  const auto longest = std::max(name.size(), best.size());
+  return distance(best) <= longest / 2 ? ", did you mean '" + best + "'?" : "";
+}
+
 } // namespace
 
 std::string resolve_path(const std::string& path, const std::filesystem::path& base) {
@@ -146,7 +159,7 @@ void section_reader::choice(std::string_view key, std::string& out,
     out = *found;
   else
     problems_.add(name_of(key), "expected " + listed(choices) + ", found " + shown(*value)
-                                  + (found != nullptr ? did_you_mean(*found, choices) : ""));
+                                  + (found != nullptr ? nearest_hint(*found, choices) : ""));
 }
 
 void section_reader::size(std::string_view key, uint64_t& out, uint64_t least) {
@@ -258,7 +271,7 @@ std::optional<size_t> section_reader::sections(std::string_view key,
 void section_reader::finish() {
   for (const auto& [key, value] : values_)
     if (std::find(known_.begin(), known_.end(), key) == known_.end()) {
-      const auto hint = did_you_mean(key, known_);
+      const auto hint = nearest_hint(key, known_);
       std::string all;
       for (const auto& name : known_)
         all += (all.empty() ? "" : ", ") + name;

@@ -82,7 +82,7 @@ bool truth(const YAML::Node& node) {
 }
 
 std::string text_of(const YAML::Node& node, const std::string& key) {
-  if (node.IsNull() || !node.IsDefined())
+  if (!node.IsDefined() || node.IsNull())
     return "";
   if (!node.IsScalar())
     throw yaml_problem{node.Mark().line + 1, key + " is one folder a line"};
@@ -107,7 +107,7 @@ void read_section(const YAML::Node& section, const fs::path& base, std::vector<e
 
 std::vector<extra_folder> read_sections(const YAML::Node& document, const fs::path& base) {
   std::vector<extra_folder> out;
-  if (document.IsNull() || !document.IsDefined())
+  if (!document.IsDefined() || document.IsNull())
     return out;
   if (!document.IsMap())
     throw yaml_problem{document.Mark().line + 1, "expected sections with base_path and folders"};

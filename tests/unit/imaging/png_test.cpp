@@ -7,6 +7,7 @@
 
 #include "imaging/png.hpp"
 #include "tests/unit/imaging/read_png.hpp"
+#include "tests/unit/why.hpp"
 
 using namespace luna;
 using namespace luna::imaging;
@@ -37,7 +38,7 @@ tensor_block block(const std::vector<uint8_t>& pixels, std::vector<int64_t> shap
 std::vector<std::byte> encoded(const tensor_block& image, const png_options& options = {},
                                const std::vector<text_chunk>& text = {}) {
   auto file = encode_png(image, options, text);
-  BOOST_TEST_REQUIRE(file.has_value(), file.error().message);
+  BOOST_TEST_REQUIRE(file.has_value(), luna::testing::why(file));
   return *file;
 }
 

@@ -8,6 +8,7 @@
 #include "imaging/save_task.hpp"
 #include "messages/safetensors.hpp"
 #include "tests/unit/imaging/read_png.hpp"
+#include "tests/unit/why.hpp"
 
 /// What ComfyUI's own SaveImage wrote, written by luna.
 using namespace luna;
@@ -58,9 +59,9 @@ BOOST_FIXTURE_TEST_CASE(objects_and_strings_give_the_text_chunks_and_pixels_that
                                        {"prompt", given("prompt")},
                                        {"extra_pnginfo", {{"workflow", given("workflow")}}},
                                        {"images", {{{"tensor", "batch.image"}}}}});
-    BOOST_TEST_REQUIRE(task.has_value(), task.error().message);
+    BOOST_TEST_REQUIRE(task.has_value(), luna::testing::why(task));
     const auto plans = resolve_names(*task, tensors, {}, {"/out"});
-    BOOST_TEST_REQUIRE(plans.has_value(), plans.error().message);
+    BOOST_TEST_REQUIRE(plans.has_value(), luna::testing::why(plans));
     BOOST_TEST_REQUIRE(plans->size() == 2u);
     for (const auto& plan : *plans) {
       const auto want =

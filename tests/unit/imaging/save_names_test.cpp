@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "imaging/save_task.hpp"
+#include "tests/unit/why.hpp"
 
 /// resolve_names: what each picture of a task will be called.
 using namespace luna;
@@ -26,7 +27,7 @@ result<std::vector<image_plan>> plan(json task) {
   if (!task.contains("images"))
     task["images"] = {{{"tensor", "one"}}};
   const auto parsed = parse_save_task(task);
-  BOOST_TEST_REQUIRE(parsed.has_value(), parsed.error().message);
+  BOOST_TEST_REQUIRE(parsed.has_value(), luna::testing::why(parsed));
   return resolve_names(*parsed, body(), {}, allowed);
 }
 

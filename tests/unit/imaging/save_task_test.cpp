@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "imaging/save_task.hpp"
+#include "tests/unit/why.hpp"
 
 using namespace luna;
 using namespace luna::imaging;
@@ -20,7 +21,7 @@ json task_with(json fields = json::object()) {
 
 save_task parsed(json fields = json::object()) {
   auto task = parse_save_task(task_with(std::move(fields)));
-  BOOST_TEST_REQUIRE(task.has_value(), task.error().message);
+  BOOST_TEST_REQUIRE(task.has_value(), luna::testing::why(task));
   return *task;
 }
 
