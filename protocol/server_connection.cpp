@@ -29,6 +29,14 @@ failure problem(ec code, std::string message) {
   return {code, std::move(message), 0, {}};
 }
 
+bool only_waits(const server_config& config, const json& header) {
+  auto cmd = header.find("cmd");
+  return cmd != header.end() && cmd->is_string()
+      && std::find(config.waiting_commands.begin(), config.waiting_commands.end(),
+                   cmd->get_ref<const std::string&>())
+           != config.waiting_commands.end();
+}
+
 } // namespace
 
 server_connection::server_connection(std::shared_ptr<const server_config> config)
@@ -239,6 +247,8 @@ void server_connection::on_request_header(std::string_view text) {
     if (!fields)
       return refuse_incoming(fields.error(), head_.body_bytes);
     incoming_.header = std::move(*fields);
+    if (only_waits(*config_, incoming_.header))
+      does_not_count(head_.id);
   }
   if (head_.body_bytes == 0)
     return on_request_complete();

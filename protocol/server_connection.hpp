@@ -34,7 +34,9 @@ struct server_config {
   /// Requests of one connection that may wait for their answer at a time.
   size_t max_in_flight = 64;
 
-  /// Requests beside those that only wait (job_wait): see does_not_count().
+  /// Commands that only wait: their requests do not count against max_in_flight from the moment
+  /// their header is read, up to max_waiting of them.
+  std::vector<std::string> waiting_commands{"job_wait"};
   size_t max_waiting = 1024;
 
   /// Bytes of events that may wait for a client that reads slowly; further ones are dropped and
