@@ -1,7 +1,6 @@
 #include "imaging/png_filter.hpp"
 
 #include <algorithm>
-#include <cstdlib>
 #include <cstring>
 
 #include "imaging/target_clones.hpp"
@@ -10,25 +9,38 @@ namespace luna::imaging {
 
 namespace {
 
-/// The predictor of three neighbours, without branches so that the loop becomes vector code.
-inline uint8_t paeth(int left, int above, int corner) {
-  const int to_left = std::abs(above - corner);
-  const int to_above = std::abs(left - corner);
-  const int to_corner = std::abs(left + above - 2 * corner);
-  const int second = to_above <= to_corner ? above : corner;
-  return static_cast<uint8_t>(to_left <= to_above && to_left <= to_corner ? left : second);
+/// The predictor of three neighbours: without branches and in 16 bits, so that the loop becomes
+/// vector code.
+inline uint8_t paeth(int16_t left, int16_t above, int16_t corner) {
+  const auto magnitude = [](int16_t x) { return static_cast<int16_t>(x < 0 ? -x : x); };
+  const auto rise = static_cast<int16_t>(above - corner);
+  const auto run = static_cast<int16_t>(left - corner);
+  const auto to_left = magnitude(rise);
+  const auto to_above = magnitude(run);
+  const auto to_corner = magnitude(static_cast<int16_t>(rise + run));
+  const int16_t second = to_above <= to_corner ? above : corner;
+  const int16_t nearest = to_above <= to_corner ? to_above : to_corner;
+  return static_cast<uint8_t>(to_left <= nearest ? left : second);
 }
 
 /// |x| of a residual read as a signed byte.
-inline uint32_t weight(uint8_t residual) {
-  return residual < 128 ? residual : 256u - residual;
+inline uint8_t weight(uint8_t residual) {
+  return residual < 128 ? residual : static_cast<uint8_t>(-residual);
 }
 
+/// Sum of the weights; pieces of 64 Ki keep it in 32 bits, which makes twice as fast a loop.
 LUNA_TARGET_CLONES
 uint64_t weigh(const uint8_t* residuals, size_t n) {
   uint64_t sum = 0;
-  for (size_t i = 0; i < n; ++i)
-    sum += weight(residuals[i]);
+  while (n > 0) {
+    const size_t piece = std::min<size_t>(n, size_t{1} << 16);
+    uint32_t part = 0;
+    for (size_t i = 0; i < piece; ++i)
+      part += weight(residuals[i]);
+    sum += part;
+    residuals += piece;
+    n -= piece;
+  }
   return sum;
 }
 
