@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from conftest import ManualClock
 from fake_server import PATIENCE, FakeServer, Hello, Seen
 from luna_client import (
     Cancel,
@@ -20,6 +19,7 @@ from luna_client import (
     ShuttingDownError,
     UnauthenticatedError,
 )
+from manual_clock import ManualClock
 
 Background = Callable[..., "Future[Any]"]
 

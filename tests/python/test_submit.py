@@ -9,7 +9,6 @@ from uuid import UUID
 import numpy as np
 import pytest
 
-from conftest import ManualClock
 from fake_server import FakeServer, Hello, Seen
 from luna_client import (
     BadRequestError,
@@ -21,6 +20,7 @@ from luna_client import (
     RequestCancelledError,
     SubmitUncertainError,
 )
+from manual_clock import ManualClock
 
 PICTURE = np.zeros((8, 8, 3), np.uint8)
 TASK = {"images": [{"tensor": "image_0"}]}

@@ -1,0 +1,131 @@
+"""Mutual TLS between nodes: the right certificate gets in, a wrong one and none do not."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from pathlib import Path
+
+import numpy as np
+import pytest
+from certificates import Authority, Identity
+from node_process import NodeProcess
+from setting import VAE, ClusterFile, Start
+from test_cluster import LATENTS, TEXT_HERE_VAE_THERE, decode, until_served
+
+from luna_client import UnavailableError
+
+
+@pytest.fixture(scope="module")
+def ours(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("tls"), "studio")
+
+
+@pytest.fixture(scope="module")
+def theirs(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("tls"), "stranger")
+
+
+class Studio:
+    """alpha with the studio's certificate; beta with whatever a test gives it."""
+
+    def __init__(self, start_node: Start, files: ClusterFile, ours: Authority) -> None:
+        self._start = start_node
+        self._files = files
+        self.port = 0
+        self.alpha = self._node("alpha", ours.issue("alpha").as_config())
+        self.port = files.ports["alpha"]
+
+    def beta(self, identity: Identity | None) -> NodeProcess:
+        return self._node("beta", identity.as_config() if identity else {})
+
+    def _node(self, name: str, tls: dict[str, Path]) -> NodeProcess:
+        config = self._files.write(
+            "alpha", "beta", name=f"{name}.conf", pools=TEXT_HERE_VAE_THERE, tls=tls
+        )
+        return self._start(config=config, node=name)
+
+
+@pytest.fixture
+def studio(start_node: Start, cluster_file: ClusterFile, ours: Authority) -> Studio:
+    return Studio(start_node, cluster_file, ours)
+
+
+def test_nodes_of_one_authority_work_together(studio: Studio, ours: Authority) -> None:
+    studio.beta(ours.issue("beta"))
+    with studio.alpha.client() as luna:
+        until_served(luna, lambda: decode(luna))
+        latents = np.zeros((1, 4, 64, 64), np.float32)
+        assert luna.vae_decode(latents, VAE).images.shape == (1, 512, 512, 3)
+
+
+def test_a_node_of_another_authority_is_not_let_in(
+    studio: Studio, ours: Authority, theirs: Authority
+) -> None:
+    stranger = theirs.issue("beta")
+    # it even trusts our authority: what it lacks is a certificate of ours
+    beta = studio.beta(Identity(ours.certificate, stranger.certificate, stranger.key))
+    beta.wait_for_log("no connection to node alpha")
+    with studio.alpha.client() as luna, pytest.raises(UnavailableError):
+        luna.vae_decode(LATENTS, VAE)
+
+
+def test_a_node_does_not_trust_an_alpha_of_another_authority(
+    studio: Studio, theirs: Authority
+) -> None:
+    beta = studio.beta(theirs.issue("beta"))
+    beta.wait_for_log("no connection to node alpha")
+    with studio.alpha.client() as luna, pytest.raises(UnavailableError):
+        luna.vae_decode(LATENTS, VAE)
+
+
+def handshake(port: int, ca: Path, identity: Identity | None) -> bytes:
+    """What the port says first to a TLS client. Raises OSError when it hangs up on us."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.load_verify_locations(ca)
+    if identity is not None:
+        context.load_cert_chain(identity.certificate, identity.key)
+    with (
+        socket.create_connection(("127.0.0.1", port), 30) as plain,
+        context.wrap_socket(plain) as sock,
+    ):
+        data = sock.recv(4)
+        if not data:
+            raise ConnectionResetError("closed without a word")
+        return data
+
+
+def test_the_port_talks_to_the_right_certificate_alone(
+    studio: Studio, ours: Authority, theirs: Authority
+) -> None:
+    assert handshake(studio.port, ours.certificate, ours.issue("gamma"))
+    for identity in (theirs.issue("gamma"), None):
+        with pytest.raises(OSError):
+            handshake(studio.port, ours.certificate, identity)
+    with pytest.raises(
+        ssl.SSLCertVerificationError
+    ):  # and it shows a certificate of its own authority
+        handshake(studio.port, theirs.certificate, theirs.issue("gamma"))
+
+
+def test_the_port_says_nothing_to_plain_tcp(studio: Studio) -> None:
+    with socket.create_connection(("127.0.0.1", studio.port), 30) as plain:
+        plain.sendall(b"\0" * 64)
+        try:
+            answer = plain.recv(64)
+        except ConnectionResetError:
+            answer = b""
+    assert not answer or answer[0] == 0x15, "that is no TLS alert"
+
+
+def test_a_missing_certificate_is_named_at_the_start(
+    start_node: Start, cluster_file: ClusterFile, tmp_path: Path, ours: Authority
+) -> None:
+    identity = ours.issue("alpha")
+    tls = {"ca": identity.ca, "certificate": tmp_path / "nowhere.pem", "key": identity.key}
+    node = start_node(
+        config=cluster_file.write("alpha", "beta", tls=tls), node="alpha", ready=False
+    )
+    assert node.wait_end() != 0
+    assert any("nowhere.pem" in line for line in node.log), node.log
