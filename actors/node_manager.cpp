@@ -38,6 +38,7 @@ node_manager_actor::behavior_type node_manager(self_pointer self, node_plan plan
     if (!child_down(self, x))
       peer_down(self, x);
   });
+  state.parts.manager = caf::actor_cast<node_manager_actor>(self->ctrl());
   auto started = start_children(self);
   if (started) {
     dial_earlier_nodes(self);

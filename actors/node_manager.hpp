@@ -20,6 +20,7 @@ namespace luna {
 /// The actors of a node that others need to find, as they are now. A child that dies takes its
 /// handle out and puts the new one in when it is started again.
 struct node_parts {
+  node_manager_actor manager; ///< whose parts they are
   directory_actor directory;
   event_hub_actor events;
   exchange_actor exchange;

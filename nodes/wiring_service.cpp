@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "actors/gateway.hpp"
 #include "actors/supervisor.hpp"
 
 namespace luna {
@@ -23,12 +24,56 @@ child_spec supervisor_child(const node_wiring& wiring) {
   return {"supervisor", {}, start, [](node_parts& parts) { parts.supervisor = nullptr; }};
 }
 
+gateway_options plan_gateway(const node_wiring& wiring) {
+  auto& configuration = wiring.configuration;
+  auto& limits = configuration.cluster.limits;
+  gateway_options options;
+  options.host = configuration.self().gateway->host;
+  options.port = configuration.self().gateway->port;
+  options.connections = limits.connections;
+  options.handshakes = limits.handshakes;
+  options.in_flight = limits.in_flight;
+  if (!wiring.secret.empty())
+    options.secret = wiring.secret;
+  options.forbidden_commands = limits.forbidden_commands;
+  options.buffers = wiring.buffers;
+  options.context.version = LUNA_VERSION;
+  options.context.node = configuration.node;
+  options.context.cluster = configuration.cluster.cluster.name;
+  options.context.limits.body_bytes = limits.body;
+  return options;
+}
+
+child_spec gateway_child(const node_wiring& wiring) {
+  auto start = [options = plan_gateway(wiring), address = wiring.gateway_address](
+                 caf::actor_system& system,
+                 node_parts& parts) mutable -> result<caf::strong_actor_ptr> {
+    options.context.directory = parts.directory;
+    options.context.exchange = parts.exchange;
+    options.context.events = parts.events;
+    options.context.node_manager = parts.manager;
+    auto gateway = start_gateway(system, options);
+    if (!gateway)
+      return fail(gateway);
+    // After a crash it listens where it listened before: clients come back to the same address.
+    options.port = gateway->port;
+    *address = to_string(host_port{gateway->host, gateway->port});
+    parts.gateway = gateway->gateway;
+    return caf::actor_cast<caf::strong_actor_ptr>(parts.gateway);
+  };
+  return {"gateway", {"directory", "exchange", "event_hub"}, start, [](node_parts& parts) {
+            parts.gateway = nullptr;
+          }};
+}
+
 } // namespace
 
 void add_services(const node_wiring& wiring, std::vector<child_spec>& children) {
   auto& configuration = wiring.configuration;
   if (configuration.node == configuration.cluster.nodes.front().name)
     children.push_back(supervisor_child(wiring));
+  if (configuration.self().gateway)
+    children.push_back(gateway_child(wiring));
 }
 
 } // namespace luna
