@@ -1,5 +1,7 @@
 """The hello, both ways: who may talk to whom."""
 
+from __future__ import annotations
+
 import pytest
 
 from fake_server import ERROR, HELLO, REPLY, FakeServer, Hello, frame

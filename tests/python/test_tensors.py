@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from luna_client import BadFrameError, BadRequestError
+from fake_server import FakeServer
+from luna_client import BadFrameError, BadRequestError, Client
 from luna_client.tensors import decode, encode
 
 
@@ -134,3 +135,14 @@ def test_torch_tensors_go_and_come_back() -> None:
     for name, tensor in sent.items():
         assert got[name].dtype == tensor.dtype
         assert torch.equal(got[name], tensor.detach())
+
+
+def test_results_are_of_the_kind_that_was_sent(server: FakeServer) -> None:
+    torch = pytest.importorskip("torch", reason="torch is not installed in this environment")
+    server.on_request = lambda r: r.reply({}, {"latents": r.tensors["pixels"] / 2})
+    with Client(server.address) as luna:
+        pixels = torch.rand(1, 8, 8, 3)
+        latents = luna.vae_encode(pixels, "m").latents
+        assert isinstance(latents, torch.Tensor)
+        assert torch.equal(latents, pixels / 2)
+        assert isinstance(luna.vae_encode(pixels.numpy(), "m").latents, np.ndarray)
