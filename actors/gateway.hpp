@@ -34,6 +34,10 @@ struct gateway_options {
   std::vector<std::string> forbidden_commands; ///< names or aliases
   std::shared_ptr<byte_budget> buffers;        ///< of all bodies of the node
 
+  /// How long a peer may take to say hello, and a frame or a write to make progress.
+  std::chrono::milliseconds hello_time = protocol::server_connection::hello_time;
+  std::chrono::milliseconds progress_time = protocol::server_connection::progress_time;
+
   /// What the sessions work with. `forbidden` is filled in from forbidden_commands.
   session_context context;
 };

@@ -67,11 +67,10 @@ struct active_request {
 
   uint64_t id = 0; ///< the client's
   std::string cmd; ///< without aliases
-  protocol::json header;
-  protocol::received_body body;
+  std::shared_ptr<protocol::request_received> in;
   time_point deadline{};
   bool wants_progress = false;
-  time_point last_progress{}; ///< when an event was sent
+  std::optional<time_point> last_progress; ///< when an event was sent
 
   /// Whether it may be given up. An effect that is on its way is not: the client must hear of it.
   bool can_cancel = true;
@@ -81,6 +80,7 @@ struct active_request {
   route where;
   bool running = false;
   std::optional<failure> first_failure; ///< why the first pool did not answer
+  bool word_ids = false;                ///< of clip_tokenize: they are wanted
 };
 
 /// The requests of one client.

@@ -1,0 +1,155 @@
+#include <caf/all.hpp>
+#include <nlohmann/json.hpp>
+
+#include <string>
+#include <utility>
+
+#include "actors/commands/token_json.hpp"
+#include "actors/session_parts.hpp"
+#include "messages/safetensors.hpp"
+
+namespace luna::session_parts {
+
+namespace {
+
+/// Before a pool is looked for again: by then the directory has heard that a node is gone.
+constexpr std::chrono::milliseconds second_look{200};
+
+constexpr std::chrono::milliseconds progress_pause{100};
+
+bool same_place(const route& x, const route& y) {
+  return x.here == y.here && x.there == y.there && x.pool == y.pool;
+}
+
+/// How many images of the reply fit into one, for a VAE: the client splits its batch by that.
+std::string what_fits(const std::vector<named_tensor>& tensors, uint64_t limit) {
+  constexpr uint64_t room_for_head = 1024;
+  auto& images = tensors.front().tensor;
+  if (images.rank() < 3 || images.dim(0) < 1 || images.size_bytes() == 0)
+    return "ask for less in one request";
+  auto each = images.size_bytes() / static_cast<uint64_t>(images.dim(0));
+  auto fit = limit > room_for_head ? (limit - room_for_head) / each : 0;
+  if (fit == 0)
+    return "not one image of this size fits: ask for 'dtype' f16 or u8, or smaller images";
+  return std::to_string(fit) + (fit == 1 ? " image" : " images")
+       + " of this size would fit: split the batch";
+}
+
+result<void> check_size(const std::vector<named_tensor>& tensors, uint64_t limit) {
+  if (tensors.empty())
+    return {};
+  auto size = write_safetensors_head(tensors).size() + total_bytes(tensors);
+  if (size <= limit)
+    return {};
+  failure why{ec::bad_request,
+              "the reply's body would have " + std::to_string(size) + " bytes, over the limit of "
+                + std::to_string(limit) + ": " + what_fits(tensors, limit),
+              0, json{{"body_bytes", size}, {"max_body_bytes", limit}}.dump()};
+  return tl::make_unexpected(std::move(why));
+}
+
+void finish(self_pointer self, uint64_t task, model_result& x) {
+  auto* request = find_request(self, task);
+  if (request == nullptr)
+    return;
+  if (auto ok = check_size(x.tensors, self->state.context->limits.body_bytes); !ok)
+    return refuse(self, task, ok.error());
+  auto header = x.answer.attributes.empty() ? std::string{"{}"} : std::move(x.answer.attributes);
+  if (request->task->header.kind == task_kind::tokenize) {
+    auto fields = json::parse(header, nullptr, false);
+    if (!fields.is_object())
+      fields = json::object();
+    fields["tokens"] = commands::to_json(x.answer.tokens, request->word_ids);
+    header = protocol::dump_header(fields);
+  }
+  answer(self, task, std::move(header), std::move(x.tensors));
+}
+
+/// A pool did not answer: once more if it went away, and there is time.
+void lose(self_pointer self, uint64_t task, failure why) {
+  auto* request = find_request(self, task);
+  if (request == nullptr)
+    return;
+  request->running = false;
+  auto again = why.code == ec::unavailable && !request->first_failure
+            && left(self, *request) > 2 * second_look;
+  if (!again)
+    return refuse(self, task, why);
+  request->first_failure = std::move(why);
+  self->delayed_send(self, second_look, retry_atom_v, task);
+}
+
+void start(self_pointer self, uint64_t task, const route& to) {
+  auto* request = find_request(self, task);
+  if (request == nullptr)
+    return;
+  if (request->first_failure && same_place(to, request->where))
+    return refuse(self, task, failure{*request->first_failure});
+  request->where = to;
+  request->running = true;
+  auto what = *request->task;
+  auto rest = left(self, *request);
+  what.header.deadline_ms = static_cast<uint32_t>(rest.count());
+  auto done = [self, task](model_result& x) { finish(self, task, x); };
+  auto lost = [self, task](const caf::error& err) {
+    lose(self, task, to_failure(err, "the pool"));
+  };
+  if (to.local)
+    self->request(to.here, rest + grace, run_atom_v, std::move(what)).then(done, lost);
+  else
+    self->request(self->state.context->exchange, rest + grace, run_atom_v, to, std::move(what))
+      .then(done, lost);
+}
+
+void look_up(self_pointer self, uint64_t task, const active_request& request) {
+  auto& header = request.task->header;
+  self
+    ->request(self->state.context->directory, left(self, request), find_atom_v, header.pool_kind,
+              header.model)
+    .then([self, task](const route& to) { start(self, task, to); },
+          [self, task](const caf::error& err) {
+            if (auto* request = find_request(self, task))
+              refuse(self, task,
+                     request->first_failure ? failure{*request->first_failure}
+                                            : to_failure(err, "the directory"));
+          });
+}
+
+} // namespace
+
+void run_model(self_pointer self, uint64_t task, model_task what) {
+  auto* request = find_request(self, task);
+  what.header.id = task;
+  what.header.wants_progress = request->wants_progress;
+  if (request->wants_progress)
+    what.listener = caf::actor_cast<progress_actor>(self->ctrl());
+  request->task = std::make_shared<const model_task>(std::move(what));
+  look_up(self, task, *request);
+}
+
+void run_elsewhere(self_pointer self, uint64_t task) {
+  if (auto* request = find_request(self, task))
+    look_up(self, task, *request);
+}
+
+void take_back(self_pointer self, uint64_t task, const active_request& request) {
+  if (!request.running)
+    return;
+  if (request.where.local)
+    self->send<caf::message_priority::high>(request.where.here, cancel_atom_v, task);
+  else
+    self->send<caf::message_priority::high>(self->state.context->exchange, cancel_atom_v, task);
+}
+
+void tell_progress(self_pointer self, const task_progress& x) {
+  auto* request = find_request(self, x.id);
+  auto now = self->clock().now();
+  if (request == nullptr || !request->wants_progress
+      || (request->last_progress && now - *request->last_progress < progress_pause))
+    return;
+  request->last_progress = now;
+  json header{{"event", "progress"}, {"value", x.value}, {"max", x.max}, {"stage", x.stage}};
+  self->send(self->state.connection, publish_atom_v, request->id, protocol::dump_header(header));
+}
+
+} // namespace luna::session_parts
