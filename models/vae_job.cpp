@@ -130,6 +130,16 @@ uint64_t net_working_bytes(const model_facts& facts, vae_direction direction, in
   return pixels * static_cast<uint64_t>(facts.dims.width) * 4 * live + scratch;
 }
 
+namespace {
+
+uint64_t tile_bytes(const model_facts& facts, vae_direction direction, const plane& plane,
+                    int64_t height, int64_t width) {
+  return net_working_bytes(facts, direction, std::min(plane.height, height),
+                           std::min(plane.width, width));
+}
+
+} // namespace
+
 uint64_t estimate_working_bytes(const model_facts& facts, vae_direction direction,
                                 const vae_job& job) {
   auto plane = plane_of(direction, job.input.shape());
@@ -139,12 +149,14 @@ uint64_t estimate_working_bytes(const model_facts& facts, vae_direction directio
   if (job.tiling.mode != tiling_mode::on || !tiling)
     return job.input.size_bytes() + result_bytes
          + net_working_bytes(facts, direction, plane.height, plane.width);
-  // Per image: the sum of the passes, one pass and its weights, beside one tile in the net.
+  // Per image: the sum of the passes, one pass and its weights, beside one tile in the net. All
+  // passes' tiles have the same area.
   auto planes = result_bytes / static_cast<uint64_t>(plane.count) * 3;
-  return job.input.size_bytes() + result_bytes + planes
-       + net_working_bytes(facts, direction,
-                           std::min<int64_t>(plane.height, 2 * tiling->tile_height),
-                           std::min<int64_t>(plane.width, tiling->tile_width));
+  auto tile =
+    std::max({tile_bytes(facts, direction, plane, 2 * tiling->tile_height, tiling->tile_width / 2),
+              tile_bytes(facts, direction, plane, tiling->tile_height / 2, 2 * tiling->tile_width),
+              tile_bytes(facts, direction, plane, tiling->tile_height, tiling->tile_width)});
+  return job.input.size_bytes() + result_bytes + planes + tile;
 }
 
 } // namespace luna::models

@@ -1,0 +1,136 @@
+#include <boost/test/unit_test.hpp>
+
+#include <chrono>
+#include <cmath>
+#include <ostream>
+
+#include "models/prompt_grammar.hpp"
+
+using namespace luna;
+using namespace luna::models;
+
+namespace {
+
+using segments = std::vector<prompt_segment>;
+
+std::string show(const segments& all) {
+  std::string text;
+  for (auto& x : all)
+    text += "[" + x.text + "|" + std::to_string(x.weight) + "]";
+  return text;
+}
+
+void check(std::string_view prompt, const segments& want) {
+  auto got = parse_prompt(prompt);
+  BOOST_REQUIRE(got.has_value());
+  BOOST_CHECK_MESSAGE(*got == want,
+                      "'" << prompt << "' gives " << show(*got) << " instead of " << show(want));
+}
+
+} // namespace
+
+BOOST_AUTO_TEST_SUITE(prompt_grammar_test)
+
+BOOST_AUTO_TEST_CASE(a_group_multiplies_and_a_number_sets) {
+  check("a (b) c", {{"a ", 1.0}, {"b", 1.1}, {" c", 1.0}});
+  check("((b))", {{"b", 1.1 * 1.1}});
+  check("(b:0.5)", {{"b", 0.5}});
+  check("(a (b:1.4) c:0.8)", {{"a ", 0.8}, {"b", 1.4}, {" c", 0.8}});
+  check("((a:2))", {{"a", 2.0}});
+  check("(a (b):3)", {{"a ", 3.0}, {"b", 3.0 * 1.1}});
+}
+
+BOOST_AUTO_TEST_CASE(what_is_no_group_is_text) {
+  check("", {});
+  check("()", {});
+  check("(a", {{"(a", 1.0}});
+  check("a)", {{"a)", 1.0}});
+  check("a) (b)", {{"a) (b)", 1.0}});
+  check("a) ( (b) c", {{"a) ( ", 1.0}, {"b", 1.1}, {" c", 1.0}});
+  check("[a] {b}", {{"[a] {b}", 1.0}});
+  check("a:1.5", {{"a:1.5", 1.0}});
+}
+
+BOOST_AUTO_TEST_CASE(an_unfinished_group_that_ends_in_a_parenthesis_counts_as_one) {
+  check("((a)", {{"(a", 1.1}});
+}
+
+BOOST_AUTO_TEST_CASE(escaped_parentheses_are_text) {
+  check(R"(\(a\))", {{"(a)", 1.0}});
+  check(R"((\(a\):2))", {{"(a)", 2.0}});
+  check(R"(\\(a)", {{R"(\(a)", 1.0}});
+  check(R"((a:2\)))", {{"a:2)", 1.1}});
+  check(R"(a\b)", {{R"(a\b)", 1.0}});
+}
+
+BOOST_AUTO_TEST_CASE(only_the_last_colon_counts_and_only_after_some_text) {
+  check("(a:1:2)", {{"a:1", 2.0}});
+  check("(:2)", {{":2", 1.1}});
+  check("(a:)", {{"a:", 1.1}});
+  check("(a:b)", {{"a:b", 1.1}});
+  check("(a:2 )", {{"a", 2.0}});
+}
+
+BOOST_AUTO_TEST_CASE(numbers_are_what_pythons_float_takes) {
+  auto is = [](std::string_view text, double want) {
+    auto got = python_float(text);
+    BOOST_CHECK_MESSAGE(got && *got == want, "'" << text << "'");
+  };
+  is("1.5", 1.5);
+  is(" \t1.5\n", 1.5);
+  is("\xe3\x80\x80"
+     "2",
+     2); // ideographic space
+  is("+.5", 0.5);
+  is("-5.", -5);
+  is("1e-1", 0.1);
+  is("1E+2", 100);
+  is("1_000.5_0", 1000.5);
+  is("\xd9\xa3", 3);                    // ARABIC-INDIC DIGIT THREE
+  is("\xef\xbc\x91.\xef\xbc\x92", 1.2); // fullwidth
+  is("\xf0\x9d\x9f\x9a", 2);            // MATHEMATICAL DOUBLE-STRUCK DIGIT TWO
+  is("inf", INFINITY);
+  is("-Infinity", -INFINITY);
+  is("1e999", INFINITY);
+  is("1e-999", 0);
+  BOOST_TEST((python_float("NaN") && std::isnan(*python_float("NaN"))));
+}
+
+BOOST_AUTO_TEST_CASE(what_pythons_float_refuses_is_no_number) {
+  for (auto text :
+       {"",  " ",  "a",  "1a",  "1 2",  "--1", "1__0",    "_1",   "1_",    "1_.5", "1._5",
+        ".", "e5", "1e", "1e+", "0x10", "1,5", "infinit", "in f", "1.5.2", "\xff", "(1)"})
+    BOOST_CHECK_MESSAGE(!python_float(text), "'" << text << "' is taken for a number");
+  BOOST_TEST(!python_float(std::string_view{"1\0", 2}));
+}
+
+BOOST_AUTO_TEST_CASE(bounds_are_told) {
+  auto refused = [](const std::string& text) {
+    auto got = parse_prompt(text);
+    BOOST_REQUIRE(!got);
+    BOOST_TEST((got.error().code == ec::bad_request));
+  };
+  refused(std::string(max_prompt_bytes + 1, 'a'));
+  refused(std::string(2000, '(') + "a" + std::string(2000, ')'));
+  refused("caf\xe9");
+  refused("\xed\xa0\x80"); // a surrogate
+  auto deep = parse_prompt(std::string(900, '(') + "a" + std::string(900, ')'));
+  BOOST_REQUIRE(deep.has_value());
+  BOOST_TEST(deep->at(0).text == "a");
+}
+
+BOOST_AUTO_TEST_CASE(the_worst_prompts_take_no_time_worth_mentioning) {
+  auto begin = std::chrono::steady_clock::now();
+  std::string nested = std::string(990, '(') + ":";
+  nested += std::string(max_prompt_bytes - 3000, 'x') + std::string(990, ')');
+  BOOST_TEST(parse_prompt(nested).has_value());
+  std::string pairs = std::string(990, '(');
+  while (pairs.size() < max_prompt_bytes - 2000)
+    pairs += "()";
+  BOOST_TEST(parse_prompt(pairs + std::string(990, ')')).has_value());
+  BOOST_TEST(parse_prompt(std::string(max_prompt_bytes, ')')).has_value());
+  auto took = std::chrono::steady_clock::now() - begin;
+  BOOST_TEST(std::chrono::duration<double>(took).count() < 20.0); // some 0.5 s; the rest is slack
+}
+
+BOOST_AUTO_TEST_SUITE_END()
