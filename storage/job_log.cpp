@@ -83,7 +83,8 @@ io_result<void> job_log::find_files() {
       return io_fail(info);
     if (parsed) {
       last_number_ = std::max(last_number_, parsed->number);
-      segments_[parsed->number] = {parsed->mark, info->size, false, name, std::move(*handle)};
+      segments_[parsed->number] = {parsed->mark, info->size, false,
+                                   false,        name,       std::move(*handle)};
     } else if (spares_.size() < options_.spares && info->size == options_.segment_bytes) {
       spares_.push_back({name, info->size});
     } else if (auto ok = folder_->remove(name); !ok) {
@@ -110,9 +111,8 @@ io_result<void> job_log::scan_all(opened& into) {
 
 // -- writing -------------------------------------------------------------------------------------
 
-result<uint64_t> job_log::append(record_kind kind, std::string payload,
-                                 std::vector<tensor_block> pieces, std::vector<piece_entry> table,
-                                 bool must_fit) {
+uint64_t job_log::append(record_kind kind, std::string payload, std::vector<tensor_block> pieces,
+                         std::vector<piece_entry> table) {
   auto ticket = ++last_ticket_;
   pending_.push_back({ticket,
                       kind,
@@ -122,12 +122,13 @@ result<uint64_t> job_log::append(record_kind kind, std::string payload,
                       false,
                       log_place{},
                       {}});
-  auto written = write_waiting();
-  if (!written && must_fit) {
-    withdraw(ticket);
-    return fail_io(written);
-  }
   return ticket;
+}
+
+result<void> job_log::write() {
+  if (auto ok = write_waiting(); !ok)
+    return fail_io(ok);
+  return {};
 }
 
 result<void> job_log::sync() {
@@ -168,10 +169,11 @@ io_result<void> job_log::write_waiting() {
     };
     for (auto i = next(); i != pending_.end() && outcome; i = next()) {
       auto before = current_;
-      outcome = make_room(record_bytes(i->table, i->payload.size()));
+      auto bytes = record_bytes(i->table, i->payload.size());
+      outcome = make_room(i->kind == record_kind::accepted ? bytes + reserve() : bytes);
       if (!outcome && current_ == before)
         return outcome; // no new segment to be had: nothing wrong with the one we have
-      if (outcome && current_ == before && !(outcome = write(*i)))
+      if (outcome && current_ == before && !(outcome = write_record(*i)))
         abandon_current();
     }
     if (outcome)
@@ -180,7 +182,7 @@ io_result<void> job_log::write_waiting() {
   return outcome;
 }
 
-io_result<void> job_log::write(pending_record& record) {
+io_result<void> job_log::write_record(pending_record& record) {
   auto& segment = segments_.at(current_);
   auto front = encode_front(segment.mark, end_, static_cast<uint16_t>(record.kind), record.payload,
                             record.table);
@@ -232,6 +234,10 @@ void job_log::abandon_current() {
   }
 }
 
+uint64_t job_log::reserve() const {
+  return std::min<uint64_t>(uint64_t{256} << 10, options_.segment_bytes / 16);
+}
+
 // -- segments ------------------------------------------------------------------------------------
 
 io_result<void> job_log::make_room(uint64_t bytes) {
@@ -268,7 +274,7 @@ io_result<void> job_log::start_segment(uint64_t size) {
       return ok;
     if (auto ok = (*handle)->sync_data(); !ok)
       return ok;
-    segment x{options_.random(), chosen.size, false, {}, std::move(*handle)};
+    segment x{options_.random(), chosen.size, false, false, {}, std::move(*handle)};
     auto number = last_number_ + 1;
     x.name = format_name({number, x.mark});
     if (auto ok = folder_->rename_new(chosen.name, x.name); !ok)
@@ -328,27 +334,26 @@ std::map<uint64_t, uint64_t> job_log::closed_segments() const {
 
 result<void> job_log::retire(uint64_t number) {
   auto i = segments_.find(number);
-  if (number == current_)
-    return fail(ec::internal, "the segment that is written cannot be retired");
-  if (i == segments_.end()) { // its name is gone, but an earlier call could not make that durable
-    if (auto ok = folder_->sync(); !ok)
-      return fail_io(ok);
-    return {};
-  }
+  if (i == segments_.end() || number == current_)
+    return fail(ec::internal, "segment " + std::to_string(number) + " cannot be retired");
   auto& segment = i->second;
-  // A reader on another thread may still look at its pixels: then the file lives on without a name.
-  auto reusable = !segment.suspect && segment.handle.use_count() == 1
-               && segment.size == options_.segment_bytes && spares_.size() < options_.spares;
-  spare kept{segment.name + std::string{spare_suffix}, segment.size};
-  auto ok = reusable ? folder_->rename(segment.name, kept.name) : folder_->remove(segment.name);
-  if (!ok && ok.error().kind != io_kind::not_found)
-    return fail_io(ok);
-  segments_.erase(i);
-  if (reusable)
-    spares_.push_back(std::move(kept));
+  if (!segment.retired) {
+    // A reader on another thread may still look at its pixels: then the file lives on without a
+    // name.
+    auto reusable = !segment.suspect && segment.handle.use_count() == 1
+                 && segment.size == options_.segment_bytes && spares_.size() < options_.spares;
+    spare kept{segment.name + std::string{spare_suffix}, segment.size};
+    auto ok = reusable ? folder_->rename(segment.name, kept.name) : folder_->remove(segment.name);
+    if (!ok && ok.error().kind != io_kind::not_found)
+      return fail_io(ok);
+    segment.retired = true;
+    if (reusable)
+      spares_.push_back(std::move(kept));
+  }
   // The name must be gone for good before anything that depends on it (a forgotten job) goes too.
   if (auto synced = folder_->sync(); !synced)
     return fail_io(synced);
+  segments_.erase(i);
   return {};
 }
 

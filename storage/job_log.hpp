@@ -111,12 +111,15 @@ public:
   /// append. Damage is part of the answer, not a failure.
   static result<opened> open(std::shared_ptr<directory> folder, job_log_options options);
 
-  /// Appends a record. The pieces are written from where they are and kept until they are durable.
+  /// Appends a record. The pieces are kept until they are durable, never copied.
   /// @param table lengths and checksums of the pieces, in their order.
-  /// @returns a ticket for `on_durable` and `withdraw`; a failure only if `must_fit`: then nothing
-  ///          was appended. Without it a record that cannot be written now waits for `sync`.
-  result<uint64_t> append(record_kind kind, std::string payload, std::vector<tensor_block> pieces,
-                          std::vector<piece_entry> table, bool must_fit);
+  /// @returns a ticket for `on_durable` and `withdraw`.
+  uint64_t append(record_kind kind, std::string payload, std::vector<tensor_block> pieces = {},
+                  std::vector<piece_entry> table = {});
+
+  /// Writes what was appended, so that it outlives this process (a power cut needs `sync`). After a
+  /// failure the records wait for the next `write` or `sync`, or for being withdrawn.
+  result<void> write();
 
   /// Makes everything appended durable: one fdatasync for all.
   result<void> sync();
@@ -124,9 +127,8 @@ public:
   /// Whether there is something to sync.
   bool dirty() const noexcept { return !pending_.empty(); }
 
-  /// Takes back a record that is not durable yet, after a failed sync.
-  /// @returns the closed segments in which it may stand all the same, so that the next open finds
-  ///          it there.
+  /// Takes back a record that is not durable yet.
+  /// @returns the places in which it may stand all the same, so that the next open finds it there.
   std::vector<log_place> withdraw(uint64_t ticket);
 
   /// Called for each record when it becomes durable, with its place, and with the places in suspect
@@ -159,6 +161,7 @@ private:
     uint64_t mark = 0;
     uint64_t size = 0;
     bool suspect = false; ///< a write or sync failed: never to be written again
+    bool retired = false; ///< its name is gone, though perhaps not durably
     std::string name;
     std::shared_ptr<file> handle;
   };
@@ -186,9 +189,13 @@ private:
   io_result<void> make_room(uint64_t bytes);
   io_result<void> start_segment(uint64_t size);
   io_result<spare> make_file(uint64_t size);
-  io_result<void> write(pending_record& record);
+  io_result<void> write_record(pending_record& record);
   io_result<void> write_waiting();
   io_result<void> sync_current();
+
+  /// What a new job leaves free in a segment: the small records that let jobs come to their end
+  /// still have a place when the disk is full.
+  uint64_t reserve() const;
   void abandon_current();
 
   std::shared_ptr<directory> folder_;

@@ -1,9 +1,9 @@
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -18,7 +18,10 @@
 #include "storage/job_log.hpp"
 #include "storage/job_records.hpp"
 #include "storage/job_types.hpp"
+#include "storage/live_job.hpp"
 #include "storage/name_reservations.hpp"
+#include "storage/record_ledger.hpp"
+#include "storage/work_queue.hpp"
 
 namespace luna::storage {
 
@@ -43,7 +46,7 @@ struct job_work {
     dtype type = dtype::u8;
     std::vector<int64_t> shape;
 
-    /// Set if an earlier attempt came to its publishing record: ask `check_published` first.
+    /// Set if an earlier attempt came to its publishing record: ask publisher::is_published first.
     std::optional<file_identity> recorded;
   };
 
@@ -54,6 +57,10 @@ struct job_work {
   time_point created{};
   std::vector<image> images; ///< those still to be written
   piece_reader pixels;       ///< one piece an image, by image::index
+
+  /// The job is cancelled, but these images may have their names already: ask is_published for each
+  /// and write none.
+  bool only_check = false;
 
   /// The pixels of an image, read and checked. `internal` with its place if they are damaged.
   result<tensor_block> read_pixels(const image& which) const;
@@ -78,8 +85,8 @@ struct store_counters {
 /// What the start found.
 struct recovery_report {
   std::vector<log_damage> damages;
-  size_t queued = 0; ///< jobs that go on
-  size_t ended = 0;
+  size_t queued = 0;         ///< jobs that go on
+  size_t ended = 0;          ///< jobs that are only remembered
   std::string index_rebuilt; ///< why, or empty
 };
 
@@ -157,6 +164,10 @@ public:
   result<job_status> finish_attempt(const std::string& id, std::string error, bool permanent,
                                     std::string detail = {});
 
+  /// The attempt is over because the pixels in the log are damaged: the job is failed for good, and
+  /// a submit with its key is taken as a new job.
+  result<job_status> pixels_damaged(const std::string& id, std::string error);
+
   /// Puts a running job back as if it had not been taken (drain).
   result<void> put_back(const std::string& id);
 
@@ -168,8 +179,8 @@ public:
   /// its attempt finishes.
   result<job_status> cancel(const std::string& id);
 
-  /// failed -> queued with fresh attempts. Another state: unchanged, it needs no retry; cancelled
-  /// and damaged jobs are `bad_request`.
+  /// failed -> queued with fresh attempts. queued, running and done: as they are. A cancelled job
+  /// and one whose pixels are damaged: `bad_request`.
   result<job_status> retry(const std::string& id);
 
   /// Newest first. @param limit at most this many.
@@ -180,38 +191,83 @@ public:
   // -- upkeep ------------------------------------------------------------------------------------
 
   /// Forgets what is older than `keep`, writes the index, gives segments back, prepares a spare.
-  /// Call it when idle and about once a minute. May commit.
+  /// Call it when idle and about once a minute, after a commit: with a job accepted and not
+  /// committed it does nothing. It syncs and may copy a quarter of a segment.
   result<void> maintain();
 
 private:
   friend class store_recovery;
 
-  /// A record of a job that some segment still holds.
-  struct held_record {
-    log_place place;
-    record_kind kind{};
-    bool needed = true;
-  };
-
-  /// What is in memory of every remembered job, also of the ended ones.
+  /// What is in memory of every remembered job.
   struct entry {
     job_state state = job_state::queued;
     bool durable = false; ///< its accepted record is
     time_point created{};
     time_point ended{};
-    std::vector<held_record> held;
-    std::unique_ptr<live_job> live; ///< all of it, for jobs that are not done or cancelled
+    std::string key;
+    std::unique_ptr<live_job> live; ///< none once a done or cancelled job's end is durable
+  };
+
+  struct ticket_owner {
+    std::string id;
+    record_kind kind{};
   };
 
   job_store(std::shared_ptr<file_system> files, job_log log, job_index index,
             job_store_options options);
 
+  // job_store.cpp
+  result<std::optional<accepted>> find_known(const new_job& job, const sha256_digest& digest);
+  result<void> make_room(uint64_t bytes);
+  std::string next_id();
+  void drop(const std::string& id);
+  void became_durable(uint64_t ticket, const log_place& place,
+                      const std::vector<log_place>& copies);
+
+  // job_store_work.cpp
+  result<live_job*> running(const std::string& id);
+  result<job_work> begin_attempt(const std::string& id, live_job& job);
+  void end(entry& job, job_state state);
+  bool is_blocked(const std::string& id) const;
+
+  // job_store_control.cpp
+  uint64_t append(const std::string& id, record_kind kind, std::string payload);
+  result<snapshot_record> read_snapshot(const std::string& id);
+  uint64_t append_snapshot(live_job& job);
+  void set_state(entry& job, job_state state);
+  void release_names(const live_job& job);
+  void fail_damaged(const std::string& id, const std::string& why);
+  void forget(const std::string& id);
+  void withdraw_all(const std::string& id);
+
+  // job_store_upkeep.cpp
+  void write_index();
+  void forget_expired();
+  result<void> reclaim();
+  result<bool> carry_forward(uint64_t segment);
+  result<void> carry(const record_ledger::needed_record& record);
+
   std::shared_ptr<file_system> files_;
   job_store_options options_;
   job_log log_;
   job_index index_;
+  record_ledger ledger_;
   name_reservations names_;
+  work_queue queue_;
   std::unordered_map<std::string, entry> jobs_;
+  std::unordered_map<std::string, std::string> keys_;  ///< key -> id, until the index has it
+  std::unordered_map<uint64_t, ticket_owner> tickets_; ///< records that are not durable
+  std::unordered_set<std::string> uncommitted_;        ///< accepted, not durable
+  std::unordered_set<std::string> unindexed_;          ///< ids whose row is out of date
+  std::set<uint64_t> reclaimable_;                     ///< segments to look at
+  std::set<uint64_t> known_closed_;                    ///< closed segments that were looked at once
+  std::array<size_t, 5> counts_{};                     ///< by job_state
+  uint64_t spool_used_ = 0;
+  int64_t last_id_time_ = 0;
+  uint32_t last_id_count_ = 0;
+  uint64_t damages_ = 0;
+  uint64_t commits_ = 0;
+  std::string problem_;
 };
 
 struct job_store::opened {

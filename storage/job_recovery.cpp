@@ -1,0 +1,229 @@
+#include "storage/job_recovery.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+namespace luna::storage {
+
+namespace {
+
+/// How many attempts may die with the process, without any progress, before a job is given up. Far
+/// above `attempts`: a node that is killed again and again is no fault of the job.
+constexpr uint32_t interruptions_per_attempt = 3;
+
+/// The time in an id, in ms; 0 if it is none of ours.
+int64_t time_of(std::string_view id) {
+  int64_t time = 0;
+  if (id.starts_with("j-"))
+    std::from_chars(id.data() + 2, id.data() + id.size(), time, 16);
+  return time;
+}
+
+} // namespace
+
+result<job_store::opened> job_store::open(std::shared_ptr<file_system> files,
+                                          const std::shared_ptr<directory>& data,
+                                          job_store_options options) {
+  auto log_folder = make_below(data, "log");
+  if (!log_folder)
+    return fail_io(log_folder);
+  auto index_folder = make_below(data, "index");
+  if (!index_folder)
+    return fail_io(index_folder);
+  auto log = job_log::open(*log_folder, options.log);
+  if (!log)
+    return fail(log);
+  auto index = job_index::open(*index_folder);
+  if (!index)
+    return fail(index);
+  opened x;
+  x.report.damages = std::move(log->damages);
+  x.report.index_rebuilt = std::move(index->rebuilt);
+  x.store.reset(new job_store{std::move(files), std::move(log->log), std::move(index->index),
+                              std::move(options)});
+  store_recovery{*x.store, x.report}.run(std::move(log->records));
+  x.store->damages_ += x.report.damages.size();
+  // What was found out is written down; if that fails now it is found out again next time.
+  static_cast<void>(x.store->commit());
+  return x;
+}
+
+void store_recovery::run(std::vector<found_record> records) {
+  for (auto& record : records)
+    gather(std::move(record));
+  // By id, so that the order is the same in every run and names go to the older job first.
+  std::vector<std::string> ids;
+  for (auto& [id, job] : jobs_)
+    ids.push_back(id);
+  std::sort(ids.begin(), ids.end());
+  for (auto& id : ids)
+    build(id, jobs_.at(id));
+  reconcile_index();
+}
+
+void store_recovery::gather(found_record found) {
+  auto record = decode_record(found.kind, found.payload);
+  if (!record) {
+    report_.damages.push_back({"segment " + std::to_string(found.place.segment), found.place.offset,
+                               found.place.bytes, false,
+                               "the record at offset " + std::to_string(found.place.offset)
+                                 + " of segment " + std::to_string(found.place.segment)
+                                 + " is of no known kind; was a newer luna here?"});
+    return;
+  }
+  auto id = job_of(*record);
+  auto kind = static_cast<record_kind>(found.kind);
+  store_.last_id_time_ = std::max(store_.last_id_time_, time_of(id) + 1);
+  if (kind == record_kind::forgotten) {
+    store_.ledger_.forget(id);
+    jobs_.erase(id);
+  }
+  store_.ledger_.add(id, kind, found.place);
+  if (kind == record_kind::forgotten)
+    return;
+  auto& job = jobs_[id];
+  if (auto accepted = std::get_if<accepted_record>(&*record)) {
+    job.live = std::make_unique<live_job>(make_live(*accepted, found.place.bytes));
+    job.pieces = std::move(found.pieces);
+    job.accepted = found.place;
+  } else {
+    job.changes.push_back(std::move(*record));
+  }
+}
+
+void store_recovery::build(const std::string& id, gathered& job) {
+  auto snapshot = std::find_if(job.changes.rbegin(), job.changes.rend(),
+                               [](auto& x) { return std::holds_alternative<snapshot_record>(x); });
+  if (!job.live && snapshot == job.changes.rend()) {
+    // Its accepted record was damaged (and reported) before anything else was known of it.
+    store_.ledger_.forget(id);
+    return;
+  }
+  auto lost = !job.live;
+  if (lost)
+    job.live = std::make_unique<live_job>();
+  for (auto& change : job.changes)
+    apply(*job.live, change);
+  if (lost && job.live->status.state != job_state::done
+      && job.live->status.state != job_state::cancelled && !job.live->damaged) {
+    job.live->damaged = true;
+    job.live->status.error = "the record with its pixels is lost; see the start of the log";
+  }
+  settle(id, job);
+}
+
+void store_recovery::apply(live_job& job, const job_record& change) {
+  if (auto x = std::get_if<snapshot_record>(&change)) {
+    // A snapshot of another job under this id would have passed its checksum: impossible, but an
+    // index out of range must not follow from it.
+    if (job.status.images.empty() || job.status.images.size() == x->images.size())
+      apply_snapshot(job, *x);
+  } else if (std::holds_alternative<started_record>(change)) {
+    job.status.state = job_state::running;
+    ++job.interruptions;
+  } else if (auto done = std::get_if<image_done_record>(&change)) {
+    if (done->image >= job.status.images.size())
+      return;
+    auto& image = job.status.images[done->image];
+    image.state = done->state;
+    image.error.clear();
+    image.detail = done->detail;
+    job.recorded[done->image].reset();
+    job.interruptions = 0;
+  } else if (auto about = std::get_if<publishing_record>(&change)) {
+    if (about->image >= job.status.images.size())
+      return;
+    job.status.images[about->image].state = image_state::publishing;
+    job.recorded[about->image] = about->identity;
+  }
+}
+
+/// Puts the job into the store in the state in which it goes on.
+void store_recovery::settle(const std::string& id, gathered& job) {
+  auto& entry = store_.jobs_[id];
+  auto& live = *job.live;
+  auto& status = live.status;
+  entry.durable = true;
+  entry.created = status.created;
+  entry.ended = status.ended;
+  entry.key = status.key;
+  if (status.state == job_state::running)
+    status.state = job_state::queued;
+  entry.state = status.state;
+  ++store_.counts_[static_cast<size_t>(entry.state)];
+  if (status.state == job_state::done || status.state == job_state::cancelled) {
+    store_.ledger_.drop_pixels(id);
+    ++report_.ended;
+    return;
+  }
+  entry.live = std::move(job.live);
+  if (!entry.key.empty())
+    store_.keys_[entry.key] = id;
+  store_.spool_used_ += live.spool_bytes;
+  auto all_written = true;
+  for (auto& image : status.images) {
+    if (is_written(image.state))
+      continue;
+    all_written = false;
+    store_.names_.restore(id, image.name);
+    if (status.state == job_state::queued)
+      image.state = image_state::waiting;
+  }
+  if (live.damaged && status.state == job_state::queued)
+    store_.fail_damaged(id, status.error);
+  else if (live.damaged)
+    store_.ledger_.drop_pixels(id);
+  else if (status.state == job_state::queued && all_written)
+    store_.end(entry, job_state::done);
+  else if (status.state == job_state::queued)
+    check_pixels(id, job);
+  ++(is_ended(entry.state) ? report_.ended : report_.queued);
+}
+
+void store_recovery::check_pixels(const std::string& id, const gathered& job) {
+  auto& entry = store_.jobs_.at(id);
+  auto& live = *entry.live;
+  auto reader = store_.log_.pieces_of(job.accepted, job.pieces);
+  if (!reader)
+    return store_.fail_damaged(id, reader.error().message);
+  for (auto& image : live.status.images) {
+    if (is_written(image.state))
+      continue;
+    auto ok = image.index < reader->size()
+              ? reader->check(image.index)
+              : result<void>{fail(ec::internal, "image without pixels in the log")};
+    if (ok)
+      continue;
+    report_.damages.push_back(
+      {"", job.accepted.offset, job.accepted.bytes, false, ok.error().message});
+    return store_.fail_damaged(id, ok.error().message);
+  }
+  if (live.interruptions >= interruptions_per_attempt * store_.options_.attempts) {
+    live.status.error = "the node stopped " + std::to_string(live.interruptions)
+                      + " times while it saved this job; retry it once that is understood";
+    return store_.end(entry, job_state::failed);
+  }
+  store_.queue_.add(id, live.priority, live.status.next_attempt);
+}
+
+/// Only rows that differ are written, so a start with a sound index is cheap.
+void store_recovery::reconcile_index() {
+  std::unordered_map<std::string, log_place> known;
+  if (auto places = store_.index_.places())
+    known = std::move(*places);
+  for (auto& [id, entry] : store_.jobs_) {
+    auto row = known.find(id);
+    if (row != known.end() && row->second == store_.ledger_.latest(id))
+      continue;
+    store_.unindexed_.insert(id);
+    if (!entry.key.empty())
+      store_.keys_[entry.key] = id;
+  }
+  for (auto& [id, place] : known)
+    if (!store_.jobs_.contains(id))
+      store_.unindexed_.insert(id);
+  store_.write_index();
+}
+
+} // namespace luna::storage

@@ -1,0 +1,259 @@
+#include "storage/job_store.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <utility>
+
+#include "storage/digest.hpp"
+
+namespace luna::storage {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr size_t max_key_bytes = 200;
+
+/// Done jobs that are forgotten at once to make room for a new one.
+constexpr size_t forgotten_at_once = 64;
+
+std::vector<piece_entry> table_of(const new_job& job) {
+  std::vector<piece_entry> table;
+  for (auto& image : job.images)
+    table.push_back({image.pixels.size_bytes(), crc32c(image.pixels.bytes())});
+  return table;
+}
+
+/// Of what a key must be used again for: the task and the pixels, these by their checksums.
+sha256_digest digest_of(const new_job& job, const std::vector<piece_entry>& table) {
+  sha256 digest;
+  digest.add_field(job.task);
+  for (size_t i = 0; i < table.size(); ++i) {
+    digest.add_field(to_string(job.images[i].pixels.type()));
+    digest.add_field(format_shape(job.images[i].pixels.shape()));
+    digest.add(std::as_bytes(std::span{&table[i].crc, 1}));
+  }
+  return digest.finish();
+}
+
+result<void> check(const new_job& job) {
+  if (job.images.empty())
+    return fail(ec::bad_request, "the job has no images; name at least one tensor");
+  if (job.images.size() > max_pieces)
+    return fail(ec::bad_request, "the job has " + std::to_string(job.images.size())
+                                   + " images; split it, " + std::to_string(max_pieces)
+                                   + " are allowed");
+  if (job.key.size() > max_key_bytes)
+    return fail(ec::bad_request, "key has " + std::to_string(job.key.size())
+                                   + " bytes; use at most " + std::to_string(max_key_bytes));
+  return {};
+}
+
+accepted_record make_record(const new_job& job, std::string id, time_point now,
+                            const sha256_digest& digest, std::vector<file_name> names) {
+  accepted_record x{std::move(id), job.key, now, job.priority, digest, job.task, job.plan, {}};
+  for (size_t i = 0; i < names.size(); ++i)
+    x.images.push_back(
+      {std::move(names[i]), job.images[i].pixels.type(), job.images[i].pixels.shape()});
+  return x;
+}
+
+} // namespace
+
+job_store::job_store(std::shared_ptr<file_system> files, job_log log, job_index index,
+                     job_store_options options)
+  : files_(std::move(files)), options_(std::move(options)), log_(std::move(log)),
+    index_(std::move(index)) {
+  log_.on_durable = [this](uint64_t ticket, const log_place& place,
+                           const std::vector<log_place>& copies) {
+    became_durable(ticket, place, copies);
+  };
+}
+
+result<accepted> job_store::accept(new_job job) {
+  if (auto ok = check(job); !ok)
+    return fail(ok);
+  auto table = table_of(job);
+  auto digest = digest_of(job, table);
+  auto known = find_known(job, digest);
+  if (!known)
+    return fail(known);
+  if (*known)
+    return std::move(**known);
+
+  auto id = next_id();
+  std::vector<name_request> wanted;
+  for (auto& image : job.images)
+    wanted.push_back(image.name);
+  auto names = names_.reserve(*files_, id, wanted);
+  if (!names)
+    return fail(names);
+  auto record = make_record(job, id, options_.clock(), digest, *names);
+  auto payload = encode(record);
+  auto bytes = record_bytes(table, payload.size());
+  auto& entry = jobs_[id];
+  entry.created = record.created;
+  entry.key = record.key;
+  entry.live = std::make_unique<live_job>(make_live(record, bytes));
+  if (!job.key.empty())
+    keys_[job.key] = id;
+  spool_used_ += bytes;
+  ++counts_[static_cast<size_t>(job_state::queued)];
+  uncommitted_.insert(id);
+
+  auto write = [&]() -> result<void> {
+    if (payload.size() > max_payload_bytes)
+      return fail(ec::bad_request, "the task has " + std::to_string(payload.size()) + " bytes; "
+                                     + std::to_string(max_payload_bytes) + " are allowed");
+    if (auto ok = make_room(bytes); !ok)
+      return ok;
+    std::vector<tensor_block> pieces;
+    for (auto& image : job.images)
+      pieces.push_back(std::move(image.pixels));
+    auto ticket =
+      log_.append(record_kind::accepted, std::move(payload), std::move(pieces), std::move(table));
+    tickets_[ticket] = {id, record_kind::accepted};
+    return log_.write();
+  };
+  if (auto ok = write(); !ok) {
+    problem_ = ok.error().message;
+    drop(id);
+    return fail(ok);
+  }
+  return accepted{entry.live->status, false};
+}
+
+/// The job that has the key already, if it is one that can stand for the new one.
+result<std::optional<accepted>> job_store::find_known(const new_job& job,
+                                                      const sha256_digest& digest) {
+  if (job.key.empty())
+    return std::nullopt;
+  std::string id;
+  if (auto recent = keys_.find(job.key); recent != keys_.end()) {
+    id = recent->second;
+  } else {
+    auto found = index_.find_key(job.key);
+    if (!found)
+      return fail(found);
+    id = found->value_or("");
+  }
+  auto i = jobs_.find(id);
+  if (i == jobs_.end())
+    return std::nullopt;
+  auto& entry = i->second;
+  if (entry.live && entry.live->damaged) {
+    // Its pixels were lost; the client brings them again.
+    forget(id);
+    return std::nullopt;
+  }
+  sha256_digest first;
+  job_status status;
+  if (entry.live) {
+    first = entry.live->digest;
+    status = entry.live->status;
+  } else {
+    auto snapshot = read_snapshot(id);
+    if (!snapshot)
+      return fail(snapshot);
+    first = snapshot->digest;
+    status = status_of(*snapshot);
+  }
+  if (first != digest)
+    return fail(ec::bad_request, "key \"" + job.key + "\" was used for another task, job " + id
+                                   + "; use a new key for a new task");
+  return accepted{std::move(status), true};
+}
+
+/// Keeps the bounds. The job itself is counted already.
+result<void> job_store::make_room(uint64_t bytes) {
+  if (bytes > options_.spool_bytes)
+    return fail(ec::bad_request, "the job has " + std::to_string(bytes)
+                                   + " bytes, more than the whole spool of "
+                                   + std::to_string(options_.spool_bytes) + "; split it");
+  if (spool_used_ > options_.spool_bytes)
+    return fail(ec::overloaded,
+                "the spool is full: " + std::to_string(spool_used_ - bytes) + " of "
+                  + std::to_string(options_.spool_bytes)
+                  + " bytes wait to be written; submit again later",
+                1000ms);
+  if (jobs_.size() <= options_.max_jobs)
+    return {};
+  write_index();
+  auto old = index_.ended_before(time_point::max(), forgotten_at_once, false);
+  if (!old)
+    return fail(old);
+  for (auto& id : *old)
+    if (auto i = jobs_.find(id); i != jobs_.end() && is_ended(i->second.state) && !i->second.live)
+      forget(id);
+  if (jobs_.size() > options_.max_jobs)
+    return fail(ec::overloaded,
+                "there are " + std::to_string(options_.max_jobs)
+                  + " jobs that are not written; submit again later",
+                5000ms);
+  return {};
+}
+
+/// "j-<time in ms, 11 hex digits>-<count within it>": grows, also when the clock goes back.
+std::string job_store::next_id() {
+  auto now = static_cast<int64_t>(options_.clock().time_since_epoch().count());
+  if (now > last_id_time_) {
+    last_id_time_ = now;
+    last_id_count_ = 0;
+  }
+  std::array<char, 64> text;
+  std::snprintf(text.data(), text.size(), "j-%011llx-%04x",
+                static_cast<unsigned long long>(last_id_time_), ++last_id_count_);
+  return text.data();
+}
+
+/// Takes back a job that was accepted and is not durable.
+void job_store::drop(const std::string& id) {
+  forget(id);
+  uncommitted_.erase(id);
+}
+
+tl::expected<void, job_store::commit_failure> job_store::commit() {
+  if (!log_.dirty())
+    return {};
+  auto synced = log_.sync();
+  if (synced) {
+    ++commits_;
+    problem_.clear();
+    return {};
+  }
+  problem_ = synced.error().message;
+  commit_failure why{synced.error(), {uncommitted_.begin(), uncommitted_.end()}};
+  std::sort(why.dropped.begin(), why.dropped.end());
+  for (auto& id : why.dropped)
+    drop(id);
+  return tl::make_unexpected(std::move(why));
+}
+
+void job_store::became_durable(uint64_t ticket, const log_place& place,
+                               const std::vector<log_place>& copies) {
+  auto node = tickets_.extract(ticket);
+  if (node.empty())
+    return;
+  auto& [id, kind] = node.mapped();
+  ledger_.add(id, kind, place);
+  for (auto& copy : copies)
+    ledger_.add_copy(id, copy);
+  auto i = jobs_.find(id);
+  if (i == jobs_.end())
+    return;
+  auto& entry = i->second;
+  unindexed_.insert(id);
+  if (kind == record_kind::accepted && uncommitted_.erase(id) > 0) {
+    entry.durable = true;
+    if (entry.state == job_state::queued)
+      queue_.add(id, entry.live->priority, entry.live->status.next_attempt);
+  }
+  if (kind == record_kind::snapshot && entry.live && entry.live->final_ticket == ticket) {
+    ledger_.drop_pixels(id);
+    spool_used_ -= entry.live->spool_bytes;
+    entry.live.reset();
+  }
+}
+
+} // namespace luna::storage

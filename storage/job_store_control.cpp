@@ -1,0 +1,206 @@
+#include <algorithm>
+#include <utility>
+
+#include "storage/job_store.hpp"
+
+// What clients ask for after submit, and the changes of state that all parts share.
+
+namespace luna::storage {
+
+namespace {
+
+tl::unexpected<failure> unknown(const std::string& id) {
+  return fail(ec::unknown_job, "there is no job " + id + "; ended jobs are remembered for a while");
+}
+
+} // namespace
+
+// -- requests ------------------------------------------------------------------------------------
+
+result<job_status> job_store::status(const std::string& id) {
+  auto i = jobs_.find(id);
+  if (i == jobs_.end())
+    return unknown(id);
+  if (i->second.live)
+    return i->second.live->status;
+  auto snapshot = read_snapshot(id);
+  if (!snapshot)
+    return fail(snapshot);
+  return status_of(*snapshot);
+}
+
+result<snapshot_record> job_store::read_snapshot(const std::string& id) {
+  auto found = log_.read(ledger_.snapshot(id));
+  if (!found) {
+    ++damages_;
+    return fail(found);
+  }
+  auto decoded = decode_record(found->kind, found->payload);
+  auto record = decoded ? std::get_if<snapshot_record>(&*decoded) : nullptr;
+  if (!record || record->id != id)
+    return fail(ec::internal, "the record of job " + id + " is another one than was written");
+  return std::move(*record);
+}
+
+result<job_status> job_store::cancel(const std::string& id) {
+  auto i = jobs_.find(id);
+  if (i == jobs_.end())
+    return unknown(id);
+  auto& entry = i->second;
+  if (is_ended(entry.state))
+    return status(id);
+  auto& job = *entry.live;
+  if (job.cancel_requested)
+    return job.status;
+  job.cancel_requested = true;
+  auto may_be_written =
+    std::any_of(job.recorded.begin(), job.recorded.end(), [](auto& x) { return x.has_value(); });
+  if (entry.state == job_state::queued && !may_be_written) {
+    queue_.remove(id);
+    end(entry, job_state::cancelled);
+  } else {
+    // A worker has it, or must look whether an image has its name: the attempt's end decides.
+    append_snapshot(job);
+    if (entry.state == job_state::queued && entry.durable)
+      queue_.add(id, job.priority, options_.clock());
+  }
+  return job.status;
+}
+
+result<job_status> job_store::retry(const std::string& id) {
+  auto i = jobs_.find(id);
+  if (i == jobs_.end())
+    return unknown(id);
+  auto& entry = i->second;
+  if (entry.state == job_state::cancelled)
+    return fail(ec::bad_request, "job " + id
+                                   + " was cancelled and its pixels are gone; submit it "
+                                     "again");
+  if (entry.state != job_state::failed)
+    return status(id);
+  auto& job = *entry.live;
+  if (job.damaged)
+    return fail(ec::bad_request,
+                "job " + id + " cannot be retried: " + job.status.error + "; submit it again");
+  job.status.attempts = 0;
+  job.interruptions = 0;
+  job.status.error.clear();
+  job.status.ended = entry.ended = {};
+  job.status.next_attempt = options_.clock();
+  for (auto& image : job.status.images)
+    if (!is_written(image.state)) {
+      image.state = image_state::waiting;
+      image.error.clear();
+    }
+  set_state(entry, job_state::queued);
+  append_snapshot(job);
+  queue_.add(id, job.priority, job.status.next_attempt);
+  return job.status;
+}
+
+result<std::vector<job_status>> job_store::list(std::optional<job_state> state, size_t limit) {
+  write_index();
+  auto ids = index_.list(state, limit);
+  if (!ids)
+    return fail(ids);
+  std::vector<job_status> jobs;
+  for (auto& id : *ids) {
+    auto x = status(id);
+    if (x && (!state || x->state == *state))
+      jobs.push_back(std::move(*x));
+  }
+  return jobs;
+}
+
+store_counters job_store::counters() const {
+  auto count = [this](job_state x) { return counts_[static_cast<size_t>(x)]; };
+  store_counters x;
+  x.queued = count(job_state::queued);
+  x.running = count(job_state::running);
+  x.done = count(job_state::done);
+  x.failed = count(job_state::failed);
+  x.cancelled = count(job_state::cancelled);
+  x.spool_bytes = spool_used_;
+  x.spool_limit = options_.spool_bytes;
+  x.disk_bytes = log_.disk_bytes();
+  x.max_jobs = options_.max_jobs;
+  x.damages = damages_;
+  x.commits = commits_;
+  x.problem = problem_;
+  return x;
+}
+
+// -- changes -------------------------------------------------------------------------------------
+
+uint64_t job_store::append(const std::string& id, record_kind kind, std::string payload) {
+  auto ticket = log_.append(kind, std::move(payload));
+  tickets_[ticket] = {id, kind};
+  // Now, so that it outlives this process; a failure shows again at the next commit.
+  if (auto ok = log_.write(); !ok)
+    problem_ = ok.error().message;
+  return ticket;
+}
+
+uint64_t job_store::append_snapshot(live_job& job) {
+  return append(job.status.id, record_kind::snapshot, encode(make_snapshot(job)));
+}
+
+void job_store::set_state(entry& job, job_state state) {
+  --counts_[static_cast<size_t>(job.state)];
+  ++counts_[static_cast<size_t>(state)];
+  job.state = state;
+  if (job.live) {
+    job.live->status.state = state;
+    unindexed_.insert(job.live->status.id);
+  }
+}
+
+void job_store::release_names(const live_job& job) {
+  for (auto& image : job.status.images)
+    names_.release(job.status.id, image.name);
+}
+
+void job_store::fail_damaged(const std::string& id, const std::string& why) {
+  auto& entry = jobs_.at(id);
+  auto& job = *entry.live;
+  ++damages_;
+  queue_.remove(id);
+  job.damaged = true;
+  job.status.error = why;
+  spool_used_ -= std::exchange(job.spool_bytes, 0);
+  ledger_.drop_pixels(id);
+  end(entry, job_state::failed);
+}
+
+void job_store::withdraw_all(const std::string& id) {
+  for (auto i = tickets_.begin(); i != tickets_.end();) {
+    if (i->second.id != id) {
+      ++i;
+      continue;
+    }
+    for (auto& copy : log_.withdraw(i->first))
+      ledger_.add_copy(id, copy);
+    i = tickets_.erase(i);
+  }
+}
+
+/// The job does not exist any more, here and, with the next commit, in the log.
+void job_store::forget(const std::string& id) {
+  auto i = jobs_.find(id);
+  auto& entry = i->second;
+  if (entry.live) {
+    withdraw_all(id);
+    release_names(*entry.live);
+    queue_.remove(id);
+    spool_used_ -= entry.live->spool_bytes;
+  }
+  if (auto key = keys_.find(entry.key); key != keys_.end() && key->second == id)
+    keys_.erase(key);
+  --counts_[static_cast<size_t>(entry.state)];
+  jobs_.erase(i);
+  unindexed_.insert(id);
+  if (ledger_.forget(id))
+    append(id, record_kind::forgotten, encode(forgotten_record{id}));
+}
+
+} // namespace luna::storage

@@ -1,0 +1,162 @@
+#include <algorithm>
+#include <utility>
+
+#include "storage/job_store.hpp"
+
+// Forgetting, the index, and giving segments back.
+
+namespace luna::storage {
+
+namespace {
+
+constexpr size_t forgotten_at_once = 1000;
+/// Segments that one call gives back: bounds how long it takes.
+constexpr int reclaimed_at_once = 4;
+
+} // namespace
+
+result<void> job_store::maintain() {
+  if (!uncommitted_.empty())
+    return {};
+  forget_expired();
+  if (auto ok = commit(); !ok)
+    return tl::make_unexpected(ok.error().reason);
+  if (auto ok = reclaim(); !ok)
+    return ok;
+  write_index();
+  return log_.prepare_spare();
+}
+
+void job_store::forget_expired() {
+  write_index();
+  auto old = index_.ended_before(options_.clock() - options_.keep, forgotten_at_once, true);
+  if (!old)
+    return; // write_index makes a new one
+  for (auto& id : *old)
+    if (auto i = jobs_.find(id); i != jobs_.end() && is_ended(i->second.state))
+      forget(id);
+}
+
+/// Brings the index up to date. One that fails is replaced by one in memory until the next start.
+void job_store::write_index() {
+  for (int round = 0; round < 2; ++round) {
+    std::vector<index_row> rows;
+    std::vector<std::string> removed;
+    for (auto& id : unindexed_) {
+      auto i = jobs_.find(id);
+      if (i == jobs_.end()) {
+        removed.push_back(id);
+        continue;
+      }
+      auto& x = i->second;
+      if (!x.durable)
+        continue; // comes again when it is
+      rows.push_back({id, x.key, x.state, x.created, x.ended, ledger_.latest(id)});
+    }
+    if (index_.update(rows, removed)) {
+      for (auto& row : rows)
+        if (auto key = keys_.find(row.key);
+            key != keys_.end() && key->second == row.id && !jobs_.at(row.id).live)
+          keys_.erase(key);
+      unindexed_.clear();
+      return;
+    }
+    auto fresh = job_index::in_memory();
+    if (!fresh)
+      return;
+    index_ = std::move(*fresh);
+    for (auto& [id, entry] : jobs_)
+      unindexed_.insert(id);
+  }
+}
+
+result<void> job_store::reclaim() {
+  reclaimable_.merge(ledger_.take_changed());
+  auto closed = log_.closed_segments();
+  for (auto& [number, size] : closed)
+    if (known_closed_.insert(number).second)
+      reclaimable_.insert(number);
+  int done = 0;
+  for (auto& [number, size] : closed) {
+    if (done == reclaimed_at_once)
+      break;
+    if (!reclaimable_.contains(number))
+      continue;
+    uint64_t needed = 0;
+    for (auto& record : ledger_.needed_in(number))
+      needed += record.place.bytes;
+    // Copying at most a quarter keeps the log within four times of what is needed.
+    if (needed * 4 > size) {
+      reclaimable_.erase(number);
+      continue;
+    }
+    auto carried = carry_forward(number);
+    if (!carried)
+      return fail(carried);
+    if (!*carried)
+      continue;
+    if (auto ok = log_.retire(number); !ok)
+      return ok;
+    ledger_.segment_gone(number);
+    reclaimable_.erase(number);
+    known_closed_.erase(number);
+    ++done;
+  }
+  return {};
+}
+
+/// Writes again what is needed of a segment. @returns whether nothing needed is left in it.
+result<bool> job_store::carry_forward(uint64_t segment) {
+  for (auto& record : ledger_.needed_in(segment))
+    if (auto ok = carry(record); !ok)
+      return fail(ok);
+  if (auto ok = commit(); !ok)
+    return tl::make_unexpected(ok.error().reason);
+  return ledger_.needed_in(segment).empty();
+}
+
+result<void> job_store::carry(const record_ledger::needed_record& record) {
+  auto& id = record.id;
+  auto i = jobs_.find(id);
+  if (record.kind == record_kind::forgotten) {
+    append(id, record_kind::forgotten, encode(forgotten_record{id}));
+    return {};
+  }
+  if (i == jobs_.end())
+    return {};
+  auto& entry = i->second;
+  if (record.kind != record_kind::accepted && entry.live) {
+    append_snapshot(*entry.live);
+    return {};
+  }
+  auto found = log_.read(record.place);
+  std::vector<tensor_block> pieces;
+  if (found) {
+    auto reader = log_.pieces_of(record.place, found->pieces);
+    for (size_t n = 0; reader && n < reader->size(); ++n) {
+      auto bytes = reader->read(n);
+      if (!bytes) {
+        found = fail(bytes);
+        break;
+      }
+      auto size = static_cast<int64_t>((*bytes)->size());
+      pieces.emplace_back(dtype::u8, std::vector<int64_t>{size}, std::span{**bytes}, *bytes);
+    }
+  }
+  if (!found) {
+    // What cannot be read cannot be kept, and only this job pays for it.
+    if (!entry.live) {
+      ++damages_;
+      forget(id);
+    } else if (entry.state != job_state::running) {
+      fail_damaged(id, found.error().message);
+    }
+    return {};
+  }
+  auto ticket = log_.append(record.kind, std::move(found->payload), std::move(pieces),
+                            std::move(found->pieces));
+  tickets_[ticket] = {id, record.kind};
+  return log_.write();
+}
+
+} // namespace luna::storage

@@ -1,0 +1,218 @@
+#include <algorithm>
+#include <utility>
+
+#include "storage/job_store.hpp"
+#include "storage/publisher.hpp"
+
+// What happens to a job between being queued and its end.
+
+namespace luna::storage {
+
+result<tensor_block> job_work::read_pixels(const image& which) const {
+  auto bytes = pixels.read(which.index);
+  if (!bytes)
+    return fail(bytes);
+  auto count = element_count(which.shape);
+  if (!count || *count > (*bytes)->size() || *count * size_of(which.type) != (*bytes)->size())
+    return fail(ec::internal, "image " + std::to_string(which.index) + " of job " + id
+                                + " has another number of bytes than its shape");
+  return tensor_block{which.type, which.shape, std::span{**bytes}, *bytes};
+}
+
+std::optional<job_work> job_store::take() {
+  auto blocked = [this](const std::string& id) { return is_blocked(id); };
+  while (auto id = queue_.take(options_.clock(), blocked)) {
+    auto work = begin_attempt(*id, *jobs_.at(*id).live);
+    if (work)
+      return std::move(*work);
+    fail_damaged(*id, work.error().message);
+  }
+  return std::nullopt;
+}
+
+/// Whether an older job that still runs is to write one of the names: only then the younger one's
+/// file may replace it.
+bool job_store::is_blocked(const std::string& id) const {
+  auto& images = jobs_.at(id).live->status.images;
+  return std::any_of(images.begin(), images.end(), [&](auto& image) {
+    if (!image.name.overwrite || is_written(image.state))
+      return false;
+    for (auto& holder : names_.holders(image.name)) {
+      if (holder == id)
+        return false;
+      if (!is_ended(jobs_.at(holder).state))
+        return true;
+    }
+    return false;
+  });
+}
+
+result<job_work> job_store::begin_attempt(const std::string& id, live_job& job) {
+  auto place = ledger_.accepted(id);
+  auto found = log_.read(place);
+  if (!found)
+    return fail(found);
+  auto decoded = decode_record(found->kind, found->payload);
+  auto record = decoded ? std::get_if<accepted_record>(&*decoded) : nullptr;
+  if (!record || record->images.size() != job.status.images.size()
+      || found->pieces.size() != record->images.size())
+    return fail(ec::internal, "the record of job " + id + " is another one than was written");
+  auto pixels = log_.pieces_of(place, std::move(found->pieces));
+  if (!pixels)
+    return fail(pixels);
+
+  job_work work;
+  work.id = id;
+  work.task = std::move(record->task);
+  work.plan = std::move(record->plan);
+  work.attempt = job.status.attempts + 1;
+  work.created = job.status.created;
+  work.pixels = std::move(*pixels);
+  work.only_check = job.cancel_requested;
+  for (auto& image : job.status.images) {
+    if (is_written(image.state) || (work.only_check && !job.recorded[image.index]))
+      continue;
+    image.state = image_state::waiting;
+    image.error.clear();
+    auto& described = record->images[image.index];
+    work.images.push_back(
+      {image.index, image.name, described.type, described.shape, job.recorded[image.index]});
+  }
+  set_state(jobs_.at(id), job_state::running);
+  ++job.interruptions;
+  // Not synced: it is there to be found when this process dies, not when the power goes.
+  append(id, record_kind::started, encode(started_record{id}));
+  return work;
+}
+
+std::optional<time_point> job_store::next_due() const {
+  return queue_.next_due();
+}
+
+result<live_job*> job_store::running(const std::string& id) {
+  auto i = jobs_.find(id);
+  if (i == jobs_.end())
+    return fail(ec::unknown_job, "there is no job " + id);
+  if (i->second.state != job_state::running)
+    return fail(ec::internal, "job " + id + " is not running");
+  return i->second.live.get();
+}
+
+result<void> job_store::publishing(const std::string& id, uint32_t image,
+                                   const file_identity& identity) {
+  auto job = running(id);
+  if (!job)
+    return fail(job);
+  if ((*job)->cancel_requested)
+    return fail(ec::cancelled, "job " + id + " was cancelled");
+  auto& status = (*job)->status.images.at(image);
+  status.state = image_state::publishing;
+  (*job)->recorded.at(image) = identity;
+  publishing_record record{id, image, status.name, temporary_name(id, image), identity};
+  append(id, record_kind::publishing, encode(record));
+  return {};
+}
+
+result<void> job_store::image_done(const std::string& id, uint32_t image, image_state state,
+                                   std::string detail) {
+  auto job = running(id);
+  if (!job)
+    return fail(job);
+  auto& status = (*job)->status.images.at(image);
+  status.state = state;
+  status.error.clear();
+  status.detail = std::move(detail);
+  (*job)->recorded.at(image).reset();
+  (*job)->interruptions = 0;
+  names_.release(id, status.name);
+  append(id, record_kind::image_done, encode(image_done_record{id, image, state, status.detail}));
+  return {};
+}
+
+result<void> job_store::image_failed(const std::string& id, uint32_t image, std::string error) {
+  auto job = running(id);
+  if (!job)
+    return fail(job);
+  auto& status = (*job)->status.images.at(image);
+  status.state = image_state::failed;
+  status.error = std::move(error);
+  return {};
+}
+
+result<job_status> job_store::finish_attempt(const std::string& id, std::string error,
+                                             bool permanent, std::string detail) {
+  auto running_job = running(id);
+  if (!running_job)
+    return fail(running_job);
+  auto& job = **running_job;
+  auto& images = job.status.images;
+  auto written = [](const image_status& x) { return is_written(x.state); };
+  ++job.status.attempts;
+  job.interruptions = 0;
+  job.status.error = std::move(error);
+  if (!detail.empty())
+    job.status.detail = std::move(detail);
+  if (job.status.error.empty()) {
+    auto first =
+      std::find_if(images.begin(), images.end(), [](auto& x) { return !x.error.empty(); });
+    if (first != images.end())
+      job.status.error = first->error;
+  }
+  auto& entry = jobs_.at(id);
+  if (std::all_of(images.begin(), images.end(), written) && job.status.error.empty()) {
+    end(entry, job_state::done);
+  } else if (job.cancel_requested) {
+    end(entry, job_state::cancelled);
+  } else if (permanent || job.status.attempts >= options_.attempts) {
+    end(entry, job_state::failed);
+  } else {
+    auto doublings = std::min<uint32_t>(job.status.attempts - 1, 20);
+    auto backoff = std::min(options_.first_backoff * (1 << doublings), options_.max_backoff);
+    job.status.next_attempt = options_.clock() + backoff;
+    set_state(entry, job_state::queued);
+    append_snapshot(job);
+    queue_.add(id, job.priority, job.status.next_attempt);
+  }
+  return job.status;
+}
+
+/// Puts the job into an ended state. Its names stay promised only if it may be retried.
+void job_store::end(entry& ended, job_state state) {
+  auto& job = *ended.live;
+  set_state(ended, state);
+  job.status.ended = ended.ended = options_.clock();
+  for (auto& image : job.status.images)
+    if (!is_written(image.state))
+      image.state = state == job_state::cancelled ? image_state::cancelled : image_state::failed;
+  if (state != job_state::failed)
+    release_names(job);
+  auto ticket = append_snapshot(job);
+  if (state != job_state::failed)
+    job.final_ticket = ticket;
+}
+
+result<job_status> job_store::pixels_damaged(const std::string& id, std::string error) {
+  auto job = running(id);
+  if (!job)
+    return fail(job);
+  fail_damaged(id, error);
+  return (*job)->status;
+}
+
+result<void> job_store::put_back(const std::string& id) {
+  auto job = running(id);
+  if (!job)
+    return fail(job);
+  auto& x = **job;
+  if (x.interruptions > 0)
+    --x.interruptions;
+  for (auto& image : x.status.images)
+    if (!is_written(image.state))
+      image.state = image_state::waiting;
+  set_state(jobs_.at(id), job_state::queued);
+  append_snapshot(x);
+  queue_.add(id, x.priority, x.status.next_attempt);
+  return {};
+}
+
+} // namespace luna::storage

@@ -1,0 +1,72 @@
+#include "storage/live_job.hpp"
+
+namespace luna::storage {
+
+live_job make_live(const accepted_record& record, uint64_t spool_bytes) {
+  live_job job;
+  job.status.id = record.id;
+  job.status.key = record.key;
+  job.status.created = record.created;
+  job.status.next_attempt = record.created;
+  for (auto& image : record.images) {
+    auto index = static_cast<uint32_t>(job.status.images.size());
+    job.status.images.push_back({index, image_state::waiting, image.name, {}, {}});
+  }
+  job.priority = record.priority;
+  job.digest = record.digest;
+  job.recorded.resize(record.images.size());
+  job.spool_bytes = spool_bytes;
+  return job;
+}
+
+snapshot_record make_snapshot(const live_job& job) {
+  snapshot_record x;
+  x.id = job.status.id;
+  x.key = job.status.key;
+  x.digest = job.digest;
+  x.state = job.status.state;
+  x.attempts = job.status.attempts;
+  x.interruptions = job.interruptions;
+  x.cancel_requested = job.cancel_requested;
+  x.damaged = job.damaged;
+  x.created = job.status.created;
+  x.ended = job.status.ended;
+  x.next_attempt = job.status.next_attempt;
+  x.error = job.status.error;
+  x.detail = job.status.detail;
+  for (auto& image : job.status.images)
+    x.images.push_back(
+      {image.name, image.state, image.error, image.detail, job.recorded[image.index]});
+  return x;
+}
+
+job_status status_of(const snapshot_record& record) {
+  job_status x;
+  x.id = record.id;
+  x.key = record.key;
+  x.state = record.state;
+  x.attempts = record.attempts;
+  x.error = record.error;
+  x.detail = record.detail;
+  x.created = record.created;
+  x.ended = record.ended;
+  x.next_attempt = record.next_attempt;
+  for (auto& image : record.images) {
+    auto index = static_cast<uint32_t>(x.images.size());
+    x.images.push_back({index, image.state, image.name, image.error, image.detail});
+  }
+  return x;
+}
+
+void apply_snapshot(live_job& job, const snapshot_record& record) {
+  job.status = status_of(record);
+  job.digest = record.digest;
+  job.interruptions = record.interruptions;
+  job.cancel_requested = record.cancel_requested;
+  job.damaged = record.damaged;
+  job.recorded.clear();
+  for (auto& image : record.images)
+    job.recorded.push_back(image.recorded);
+}
+
+} // namespace luna::storage

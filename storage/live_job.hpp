@@ -1,0 +1,49 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "storage/job_log.hpp"
+#include "storage/job_records.hpp"
+
+namespace luna::storage {
+
+/// All that the store knows of a job whose pixels are still needed: one that is queued, running or
+/// failed, or whose end is not durable yet.
+struct live_job {
+  job_status status;
+  int8_t priority = 0;
+  sha256_digest digest{};
+
+  /// Attempts since the last progress that the process did not survive, the running one included.
+  uint32_t interruptions = 0;
+
+  /// What is not written is not to be written any more.
+  bool cancel_requested = false;
+
+  /// The pixels cannot be read back: there is nothing to retry.
+  bool damaged = false;
+
+  /// The publishing record of each image that came so far in some attempt.
+  std::vector<std::optional<file_identity>> recorded;
+
+  /// What the job holds of the spool.
+  uint64_t spool_bytes = 0;
+
+  /// Ticket of the snapshot that ends the job: when it is durable, this struct goes.
+  uint64_t final_ticket = 0;
+};
+
+/// The job as an accepted record describes it: queued, nothing written.
+live_job make_live(const accepted_record& record, uint64_t spool_bytes);
+
+snapshot_record make_snapshot(const live_job& job);
+
+/// Puts the state of a snapshot onto a job.
+void apply_snapshot(live_job& job, const snapshot_record& record);
+
+/// The status of an ended job as its last snapshot says.
+job_status status_of(const snapshot_record& record);
+
+} // namespace luna::storage

@@ -1,0 +1,86 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "storage/job_log.hpp"
+
+namespace luna::storage {
+
+/// Which records of which jobs lie in which segments, and which of them are still needed.
+///
+/// The problem: a segment may be given back only when nothing in it counts any more, and a job may
+/// be forgotten only if none of its records can come back with a segment that was not given back.
+///
+/// What is needed of a job: its latest `accepted` record while its pixels are; its latest
+/// `snapshot` and what came after it; once it is forgotten, only the `forgotten` record, as long as
+/// any other record of it exists.
+///
+/// Thread rule: one owner, the store.
+class record_ledger {
+public:
+  struct needed_record {
+    std::string id;
+    record_kind kind{};
+    log_place place;
+  };
+
+  /// A record is durable.
+  void add(const std::string& id, record_kind kind, const log_place& place);
+
+  /// A record may exist, though nobody counts on it.
+  void add_copy(const std::string& id, const log_place& place);
+
+  /// The job's pixels will not be read again.
+  void drop_pixels(const std::string& id);
+
+  /// The job does not exist any more.
+  /// @returns whether a `forgotten` record must say so, for there are records of it.
+  bool forget(const std::string& id);
+
+  /// The segment is gone with all that was in it.
+  void segment_gone(uint64_t segment);
+
+  /// Where the latest record of these kinds is; nowhere if there is none.
+  log_place accepted(const std::string& id) const;
+  log_place snapshot(const std::string& id) const;
+  log_place latest(const std::string& id) const;
+
+  /// The records of a segment that would have to be written again to give it back.
+  std::vector<needed_record> needed_in(uint64_t segment) const;
+
+  /// Segments of which less is needed than at the last call.
+  std::set<uint64_t> take_changed();
+
+private:
+  struct held_record {
+    log_place place;
+    record_kind kind{};
+    bool copy = false;
+  };
+
+  struct holding {
+    std::vector<held_record> records;
+    log_place accepted;
+    log_place snapshot;
+    log_place forgotten;
+    bool pixels_needed = true;
+    bool gone = false; ///< forgotten
+  };
+
+  static bool is_needed(const holding& job, const held_record& record);
+  void changed(const holding& job);
+  void compact(holding& job);
+  void hold(const std::string& id, holding& job, held_record record);
+
+  std::unordered_map<std::string, holding> jobs_;
+  std::map<uint64_t, std::unordered_set<std::string>> segments_; ///< ids by segment
+  std::set<uint64_t> changed_;
+};
+
+} // namespace luna::storage
