@@ -1,11 +1,13 @@
 # luna_add_tests(FOLDER SOURCES a_test.cpp ... LIBS luna::x ...): one Boost.Test program for a folder and one ctest entry
 # for each source file. A file `frame_test.cpp` holds the suite `frame_test`.
 find_package(Boost 1.74 REQUIRED COMPONENTS unit_test_framework)
+add_custom_target(unit_tests COMMENT "the unit tests' programs")
 
 function(luna_add_tests folder)
   cmake_parse_arguments(ARG "" "" "SOURCES;LIBS;LABELS" ${ARGN})
   set(_program test_${folder})
   add_executable(${_program} ${ARG_SOURCES} ${PROJECT_SOURCE_DIR}/tests/unit/main.cpp)
+  add_dependencies(unit_tests ${_program})
   target_link_libraries(${_program} PRIVATE luna::options Boost::unit_test_framework ${ARG_LIBS})
   target_compile_definitions(${_program} PRIVATE BOOST_TEST_DYN_LINK
     LUNA_TEST_DATA="${PROJECT_SOURCE_DIR}/tests/data" LUNA_SOURCE_DIR="${PROJECT_SOURCE_DIR}")

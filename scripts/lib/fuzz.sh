@@ -3,30 +3,28 @@
 
 # build_and_fuzz SECONDS: each target so long, two at once; fails if one found something.
 build_and_fuzz() {
-  local seconds=$1 targets target failed=0
-  scripts/build fuzz || return
-  mapfile -t targets < <(find build/fuzz/bin -maxdepth 1 -name '*_fuzz' -type f -executable | sort)
-  if ((${#targets[@]} == 0)); then
-    echo "error: build/fuzz/bin holds no fuzz target" >&2
-    return 1
-  fi
+  local seconds=$1 sources names failed=0
+  sources=(tests/fuzz/*_fuzz.cpp)
+  names=("${sources[@]##*/}")
+  names=("${names[@]%.cpp}")
+  scripts/build fuzz "${names[@]}" || return
   mkdir -p build/fuzz/findings build/fuzz/log
-  step "fuzz" "${#targets[@]} targets, $seconds s each, two at once"
+  step "fuzz" "${#names[@]} targets, $seconds s each, two at once"
   # shellcheck disable=SC2016  # the inner shell expands them
-  for target in "${targets[@]}"; do printf '%s\0' "$target"; done |
+  printf '%s\0' "${names[@]}" |
     xargs -0 -n 1 -P 2 bash -c 'source scripts/lib/common.sh; source scripts/lib/fuzz.sh; fuzz_one "$1" "$2"' _ "$seconds" || failed=1
   return $failed
 }
 
-# fuzz_one SECONDS TARGET: one line on how it went; the findings' end if it found something.
+# fuzz_one SECONDS PROGRAM: one line on how it went; the findings' end if it found something.
 fuzz_one() {
-  local seconds=$1 target=$2 name corpus log seeds=() status=0
-  name=$(basename "$target" _fuzz)
+  local seconds=$1 program=build/fuzz/bin/$2 name corpus log seeds=() status=0
+  name=${2%_fuzz}
   corpus=build/fuzz/corpus/$name
   log=build/fuzz/log/$name.log
   mkdir -p "$corpus"
   if [[ -d tests/fuzz/corpus/$name ]]; then seeds=("tests/fuzz/corpus/$name"); fi
-  "$target" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
+  "$program" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
     -artifact_prefix="build/fuzz/findings/$name-" "$corpus" "${seeds[@]}" >"$log" 2>&1 </dev/null || status=$?
   if ((status)); then
     step "$name" "FOUND SOMETHING (status $status), the end of $log:"
