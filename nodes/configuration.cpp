@@ -81,10 +81,12 @@ private:
       in.wrong("name", "expected a name for the node, it is missing");
     in.name("name", node.name);
     in.text("host", node.host);
-    if (node.host.empty())
-      in.wrong("host", "expected a host name or address, found \"\"");
+    if (!is_host(node.host))
+      in.wrong("host", "expected a host name or address, found \"" + node.host + '"');
     in.number("port", node.port, 0, 65535);
     in.text("bind", node.bind);
+    if (!node.bind.empty() && !is_host(node.bind))
+      in.wrong("bind", "expected an address of this machine, found \"" + node.bind + '"');
     in.endpoint("gateway", node.gateway);
     in.endpoint("monitor", node.monitor);
     if (node.monitor)
@@ -283,9 +285,9 @@ result<std::string> read_secret(const std::filesystem::path& file) {
   std::string secret{std::istreambuf_iterator<char>{in}, {}};
   if (!in)
     return fail(ec::bad_request, "the secret file " + file.string() + " cannot be read");
-  if (secret.ends_with('\n'))
-    secret.pop_back();
-  if (secret.ends_with('\r'))
+  if (secret.ends_with("\r\n"))
+    secret.resize(secret.size() - 2);
+  else if (secret.ends_with('\n'))
     secret.pop_back();
   if (secret.size() < 16)
     return fail(ec::bad_request, "the secret file " + file.string() + " holds "

@@ -19,6 +19,11 @@ std::optional<uint64_t> parse_number(std::string_view text) {
   return number;
 }
 
+bool is_name_char(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.'
+      || c == '-' || c == '_';
+}
+
 constexpr std::array<std::pair<std::string_view, uint64_t>, 10> size_units = {{
   {"", 1},
   {"B", 1},
@@ -74,10 +79,8 @@ std::optional<host_port> parse_host_port(std::string_view text) {
   const bool bracketed = host.size() > 2 && host.front() == '[' && host.back() == ']';
   if (bracketed)
     host = host.substr(1, host.size() - 2);
-  const bool plain = std::all_of(host.begin(), host.end(), [](char c) {
-    return static_cast<unsigned char>(c) > 0x20 && c != '[' && c != ']' && c != '/' && c != '"';
-  });
-  if (!port || *port > 65535 || !plain || (host.find(':') != std::string_view::npos && !bracketed))
+  if (!port || *port > 65535 || !is_host(host)
+      || (host.find(':') != std::string_view::npos && !bracketed))
     return std::nullopt;
   return host_port{std::string{host}, static_cast<uint16_t>(*port)};
 }

@@ -27,6 +27,9 @@ std::string format_duration(std::chrono::milliseconds duration);
 /// "host:port" or "[ipv6]:port", port 0 to 65535.
 std::optional<host_port> parse_host_port(std::string_view text);
 
+/// Letters, digits and what else stands in a host name or an IPv4 or IPv6 address.
+bool is_host(std::string_view text);
+
 /// 1 to 64 letters, digits, dots, dashes or underscores.
 bool is_plain_name(std::string_view text);
 

@@ -1,0 +1,88 @@
+#include "actors/save_intake.hpp"
+
+#include <caf/all.hpp>
+#include <nlohmann/json.hpp>
+
+#include <memory>
+#include <utility>
+
+#include "actors/actor_defaults.hpp"
+#include "imaging/pixels.hpp"
+#include "imaging/save_task.hpp"
+#include "messages/error.hpp"
+
+namespace luna {
+
+namespace {
+
+storage::collision_rule rule_of(imaging::collision_mode mode) {
+  switch (mode) {
+  case imaging::collision_mode::overwrite:
+    return storage::collision_rule::overwrite;
+  case imaging::collision_mode::fail:
+    return storage::collision_rule::fail;
+  default:
+    return storage::collision_rule::rename;
+  }
+}
+
+/// The plan's name as the store wants it: below an allowed folder, which exists and is trusted.
+storage::name_request name_of(const imaging::image_plan& plan) {
+  storage::name_request name;
+  name.root = plan.allowed;
+  name.subfolder = plan.root.substr(plan.allowed.size());
+  while (!name.subfolder.empty() && name.subfolder.front() == '/')
+    name.subfolder.erase(0, 1);
+  if (!name.subfolder.empty() && !plan.subfolder.empty())
+    name.subfolder += '/';
+  name.subfolder += plan.subfolder;
+  name.stem = plan.stem;
+  name.extension = "." + std::string{imaging::extension_of(plan.format)};
+  name.collision = rule_of(plan.collision);
+  if (plan.counter)
+    name.counter = {static_cast<uint32_t>(plan.counter->digits), plan.counter->suffix};
+  return name;
+}
+
+} // namespace
+
+result<storage::new_job> read_submission(const save_submission& x,
+                                         const std::vector<std::string>& allowed,
+                                         std::chrono::system_clock::time_point now) {
+  auto data = nlohmann::ordered_json::parse(x.task, nullptr, false);
+  if (data.is_discarded())
+    return fail(ec::bad_request, "task_data is no JSON");
+  auto task = imaging::parse_save_task(data);
+  if (!task)
+    return fail(task);
+  auto plans = imaging::resolve_names(*task, x.tensors, now, allowed);
+  if (!plans)
+    return fail(plans);
+  storage::new_job job;
+  job.key = x.key;
+  job.task = x.task;
+  job.priority = static_cast<int8_t>(task->priority);
+  for (auto& plan : *plans) {
+    // resolve_names has looked: the tensor is there and has a picture in this row.
+    auto& batch = *find_tensor(x.tensors, plan.tensor);
+    job.images.push_back({name_of(plan), imaging::to_u8(imaging::picture_of(batch, plan.row))});
+  }
+  return job;
+}
+
+save_intake_actor::behavior_type save_intake(save_intake_actor::pointer self,
+                                             save_store_actor store,
+                                             std::vector<std::string> allowed) {
+  set_actor_defaults(self);
+  return {
+    [self, store, allowed](submit_atom, const save_submission& x) -> caf::result<std::string> {
+      auto job = read_submission(x, allowed, std::chrono::system_clock::now());
+      if (!job)
+        return make_error(job.error());
+      return self->delegate(store, submit_atom_v,
+                            std::make_shared<storage::new_job>(std::move(*job)));
+    },
+  };
+}
+
+} // namespace luna

@@ -1,0 +1,91 @@
+#include "actors/save_json.hpp"
+
+#include <nlohmann/json.hpp>
+
+namespace luna {
+
+namespace {
+
+using json = nlohmann::ordered_json;
+
+std::string path_of(const storage::file_name& name) {
+  auto path = name.root;
+  for (auto* part : {&name.subfolder, &name.filename})
+    if (!part->empty())
+      path += "/" + *part;
+  return path;
+}
+
+json image_object(const storage::image_status& image) {
+  json x{{"index", image.index}, {"state", storage::to_string(image.state)}};
+  if (storage::is_written(image.state))
+    x["path"] = path_of(image.name);
+  x["subfolder"] = image.name.subfolder;
+  x["filename"] = image.name.filename;
+  if (!image.error.empty())
+    x["error"] = image.error;
+  return x;
+}
+
+json job_object(const storage::job_status& job) {
+  json x{{"job_id", job.id},
+         {"state", storage::to_string(job.state)},
+         {"progress", job.progress()},
+         {"attempts", job.attempts}};
+  if (!job.error.empty())
+    x["error"] = job.error;
+  x["images"] = json::array();
+  for (auto& image : job.images)
+    x["images"].push_back(image_object(image));
+  return x;
+}
+
+/// Names and errors may hold bytes that are no UTF-8 (a folder on disk, say): shown, not thrown.
+std::string dump(const json& x) {
+  return x.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+} // namespace
+
+std::string job_json(const storage::job_status& job) {
+  return dump(job_object(job));
+}
+
+std::string job_event_json(const storage::job_status& job) {
+  json x{{"event", "job"}};
+  x.update(job_object(job));
+  return dump(x);
+}
+
+std::string job_list_json(const std::vector<storage::job_status>& jobs) {
+  json x{{"jobs", json::array()}};
+  for (auto& job : jobs)
+    x["jobs"].push_back(job_object(job));
+  return dump(x);
+}
+
+std::string submit_json(const storage::job_status& job, size_t queued) {
+  json x{{"success", true},
+         {"job_id", job.id},
+         {"images", job.images.size()},
+         {"queued", queued},
+         {"files", json::array()}};
+  for (auto& image : job.images)
+    x["files"].push_back({{"index", image.index},
+                          {"subfolder", image.name.subfolder},
+                          {"filename", image.name.filename}});
+  return dump(x);
+}
+
+std::string counters_json(const storage::store_counters& x, size_t workers) {
+  json y{
+    {"queued", x.queued},           {"running", x.running},         {"done", x.done},
+    {"failed", x.failed},           {"cancelled", x.cancelled},     {"workers", workers},
+    {"spool_bytes", x.spool_bytes}, {"spool_limit", x.spool_limit}, {"disk_bytes", x.disk_bytes},
+    {"max_jobs", x.max_jobs},       {"damages", x.damages},         {"commits", x.commits}};
+  if (!x.problem.empty())
+    y["problem"] = x.problem;
+  return dump(y);
+}
+
+} // namespace luna

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "storage/job_store.hpp"
+#include "storage/job_types.hpp"
+
+namespace luna {
+
+/// The answers of the save queue, as docs/protocol.md, section 5 has them. `subfolder` counts from
+/// the allowed folder that holds the file; `path` is absolute and there once the file is.
+
+/// job_status, job_wait, job_cancel, job_retry.
+std::string job_json(const storage::job_status& job);
+
+/// The event frame of a job that changed.
+std::string job_event_json(const storage::job_status& job);
+
+/// job_list.
+std::string job_list_json(const std::vector<storage::job_status>& jobs);
+
+/// submit_async. @param queued jobs that are not at an end.
+std::string submit_json(const storage::job_status& job, size_t queued);
+
+/// The part "save_queue" of get_status.
+std::string counters_json(const storage::store_counters& counters, size_t workers);
+
+} // namespace luna

@@ -1,0 +1,186 @@
+#include "actors/save_queue.hpp"
+
+#include <caf/all.hpp>
+#include <spdlog/spdlog.h>
+
+#include <utility>
+
+#include "actors/actor_defaults.hpp"
+#include "actors/save_intake.hpp"
+#include "actors/save_store.hpp"
+#include "messages/error.hpp"
+#include "storage/publisher.hpp"
+
+namespace luna {
+
+namespace {
+
+using self_pointer = save_front_actor::stateful_pointer<save_queue_state>;
+
+/// A sync of a busy disk may take seconds; more than this is a defect.
+constexpr std::chrono::seconds store_patience{60};
+
+/// Passes the store's answer on.
+template <class... Ts>
+caf::result<std::string> ask_store(self_pointer self, const Ts&... xs) {
+  auto promise = self->make_response_promise<std::string>();
+  self->request(self->state.store, store_patience, xs...)
+    .then([promise](std::string& x) mutable { promise.deliver(std::move(x)); },
+          [promise](const caf::error& err) mutable {
+            promise.deliver(make_error(to_failure(err, "the save store")));
+          });
+  return promise;
+}
+
+/// Whether a job_status object speaks of a job that is at an end.
+bool is_ended_json(const std::string& json) {
+  for (auto* state : {"\"state\":\"done\"", "\"state\":\"failed\"", "\"state\":\"cancelled\""}) {
+    // The job's own state stands before its images.
+    auto at = json.find(state);
+    if (at != std::string::npos && at < json.find("\"progress\""))
+      return true;
+  }
+  return false;
+}
+
+caf::result<std::string> wait(self_pointer self, const std::string& job, uint32_t timeout_ms) {
+  auto& state = self->state;
+  auto id = ++state.last_waiter;
+  auto promise = self->make_response_promise<std::string>();
+  // Registered before the store is asked: a change in between is not lost.
+  state.waiters.emplace(id, save_queue_state::waiter{job, promise});
+  self->delayed_send(self, std::chrono::milliseconds{timeout_ms}, expire_atom_v, id);
+  self->request(state.store, store_patience, status_atom_v, job)
+    .then(
+      [self, id](std::string& x) {
+        if (is_ended_json(x))
+          if (auto node = self->state.waiters.extract(id); !node.empty())
+            node.mapped().promise.deliver(std::move(x));
+      },
+      [self, id](const caf::error& err) {
+        if (auto node = self->state.waiters.extract(id); !node.empty())
+          node.mapped().promise.deliver(make_error(to_failure(err, "the save store")));
+      });
+  return promise;
+}
+
+void wait_is_over(self_pointer self, uint64_t id) {
+  auto node = self->state.waiters.extract(id);
+  if (node.empty())
+    return;
+  auto promise = node.mapped().promise;
+  self->request(self->state.store, store_patience, status_atom_v, node.mapped().job)
+    .then([promise](std::string& x) mutable { promise.deliver(std::move(x)); },
+          [promise](const caf::error& err) mutable {
+            promise.deliver(make_error(to_failure(err, "the save store")));
+          });
+}
+
+void job_changed(self_pointer self, const std::string& job, const std::string& json, bool ended) {
+  if (!ended)
+    return;
+  auto& waiters = self->state.waiters;
+  for (auto i = waiters.begin(); i != waiters.end();) {
+    if (i->second.job == job) {
+      i->second.promise.deliver(json);
+      i = waiters.erase(i);
+    } else {
+      ++i;
+    }
+  }
+}
+
+caf::result<bool> drain(self_pointer self) {
+  auto& state = self->state;
+  state.draining = true;
+  auto promise = self->make_response_promise<bool>();
+  self->request(state.store, std::chrono::minutes{10}, drain_atom_v)
+    .then([promise](bool x) mutable { promise.deliver(x); },
+          [promise](const caf::error& err) mutable { promise.deliver(err); });
+  return promise;
+}
+
+caf::result<std::string> submit(self_pointer self, save_submission& x) {
+  if (self->state.draining)
+    return make_error(
+      failure{ec::shutting_down, "the saving node shuts down; save elsewhere", 1000, {}});
+  return self->delegate(self->state.intake, submit_atom_v, std::move(x));
+}
+
+save_front_actor::behavior_type save_queue(self_pointer self,
+                                           std::shared_ptr<save_store_options> store,
+                                           std::vector<std::string> folders,
+                                           thread_policy helpers) {
+  set_actor_defaults(self);
+  auto& state = self->state;
+  auto me = caf::actor_cast<save_front_actor>(self->ctrl());
+  state.store = spawn_with(self->home_system(), helpers, save_store, std::move(store), me);
+  state.intake =
+    spawn_with(self->home_system(), helpers, save_intake, state.store, std::move(folders));
+  self->set_down_handler([self](caf::down_msg& x) { self->quit(x.reason); });
+  self->monitor(state.store);
+  self->monitor(state.intake);
+  return {
+    [self](status_atom, const std::string& job) { return ask_store(self, status_atom_v, job); },
+    [self](wait_atom, const std::string& job, uint32_t timeout_ms) {
+      return wait(self, job, timeout_ms);
+    },
+    [self](cancel_atom, const std::string& job) { return ask_store(self, cancel_atom_v, job); },
+    [self](retry_atom, const std::string& job) { return ask_store(self, retry_atom_v, job); },
+    [self](list_atom, const std::string& state, uint32_t limit) {
+      return ask_store(self, list_atom_v, state, limit);
+    },
+    [self](status_atom) { return ask_store(self, status_atom_v); },
+    [self](submit_atom, save_submission& x) { return submit(self, x); },
+    [self](drain_atom) { return drain(self); },
+    [self](answer_atom, const std::string& job, const std::string& json, bool ended) {
+      job_changed(self, job, json, ended);
+    },
+    [self](expire_atom, uint64_t id) { wait_is_over(self, id); },
+  };
+}
+
+result<void> make_folders(storage::file_system& files, const std::vector<std::string>& folders) {
+  for (auto& folder : folders)
+    if (auto made = files.make_directories(folder); !made)
+      return fail(ec::not_permitted,
+                  "the output folder " + folder + " cannot be used: " + made.error().message);
+  return {};
+}
+
+void tell_recovery(const storage::recovery_report& report) {
+  for (auto& damage : report.damages)
+    spdlog::error("the job log is damaged: {}", damage.message);
+  if (!report.index_rebuilt.empty())
+    spdlog::warn("the job index was made anew from the log: {}", report.index_rebuilt);
+  if (report.queued > 0)
+    spdlog::info("{} save jobs go on", report.queued);
+}
+
+} // namespace
+
+save_queue_state::~save_queue_state() {
+  for (auto& helper : {caf::actor_cast<caf::actor>(store), caf::actor_cast<caf::actor>(intake)})
+    if (helper)
+      caf::anon_send_exit(helper, caf::exit_reason::user_shutdown);
+}
+
+result<save_front_actor> start_save_queue(caf::actor_system& system, save_queue_options options) {
+  if (auto ok = make_folders(*options.files, options.output_folders); !ok)
+    return fail(ok);
+  auto opened = storage::job_store::open(options.files, options.data, std::move(options.store));
+  if (!opened)
+    return fail(opened);
+  tell_recovery(opened->report);
+  auto store = std::make_shared<save_store_options>();
+  store->store = std::move(opened->store);
+  store->publisher = std::make_shared<storage::publisher>(options.files);
+  store->min_workers = options.min_workers;
+  store->max_workers = options.max_workers;
+  store->idle_timeout = options.idle_timeout;
+  store->events = options.events;
+  store->workers = options.helpers;
+  return system.spawn(save_queue, std::move(store), options.output_folders, options.helpers);
+}
+
+} // namespace luna

@@ -1,0 +1,312 @@
+#include "actors/save_store.hpp"
+
+#include <caf/all.hpp>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "actors/actor_defaults.hpp"
+#include "actors/save_json.hpp"
+#include "actors/save_worker.hpp"
+#include "messages/cluster.hpp"
+#include "messages/error.hpp"
+
+namespace luna {
+
+namespace {
+
+using self_pointer = save_store_actor::stateful_pointer<save_store_state>;
+
+constexpr std::chrono::seconds upkeep_interval{60};
+
+/// Every change is followed by one commit, shared with all changes that are in the mailbox by then.
+void schedule_commit(self_pointer self) {
+  if (!std::exchange(self->state.commit_scheduled, true))
+    self->send(self, keep_atom_v);
+}
+
+// -- workers -------------------------------------------------------------------
+
+save_store_state::worker& start_worker(self_pointer self) {
+  auto& state = self->state;
+  save_worker_actor handle =
+    spawn_with(self->home_system(), state.options->workers, save_worker,
+               caf::actor_cast<save_store_actor>(self->ctrl()), state.options->publisher);
+  self->monitor(handle);
+  auto& worker = state.workers[handle.address()];
+  worker.handle = handle;
+  worker.idle_since = self->clock().now();
+  return worker;
+}
+
+save_store_state::worker* idle_worker(self_pointer self) {
+  auto& state = self->state;
+  for (auto& [address, worker] : state.workers)
+    if (worker.job.empty())
+      return &worker;
+  return state.workers.size() < state.options->max_workers ? &start_worker(self) : nullptr;
+}
+
+void wake_when_due(self_pointer self) {
+  auto& state = self->state;
+  auto due = state.store->next_due();
+  if (!due || state.due == due)
+    return;
+  state.due = due;
+  auto now =
+    std::chrono::time_point_cast<std::chrono::milliseconds>(std::chrono::system_clock::now());
+  auto pause = std::max(*due - now, std::chrono::milliseconds{1});
+  self->delayed_send(self, pause, restart_atom_v);
+}
+
+/// Gives work to whoever is idle.
+void dispatch(self_pointer self) {
+  auto& state = self->state;
+  while (!state.draining) {
+    auto* worker = idle_worker(self);
+    if (!worker)
+      break;
+    auto work = state.store->take();
+    if (!work)
+      break;
+    worker->job = work->id;
+    state.changed.insert(work->id);
+    schedule_commit(self);
+    self->send(worker->handle, run_atom_v,
+               std::make_shared<const storage::job_work>(std::move(*work)));
+  }
+  wake_when_due(self);
+}
+
+void retire_idle_workers(self_pointer self) {
+  auto& state = self->state;
+  auto now = self->clock().now();
+  auto above =
+    state.workers.size() - std::min<size_t>(state.workers.size(), state.options->min_workers);
+  for (auto& [address, worker] : state.workers)
+    if (above > 0 && worker.job.empty() && now - worker.idle_since >= state.options->idle_timeout) {
+      self->send_exit(worker.handle, caf::exit_reason::user_shutdown);
+      --above;
+    }
+}
+
+void answer_drained(self_pointer self) {
+  auto& state = self->state;
+  auto busy = std::any_of(state.workers.begin(), state.workers.end(),
+                          [](auto& x) { return !x.second.job.empty(); });
+  if (!state.draining || busy || state.commit_scheduled)
+    return;
+  for (auto& promise : std::exchange(state.drained, {}))
+    promise.deliver(true);
+}
+
+// -- commits -------------------------------------------------------------------
+
+void tell(self_pointer self, const std::string& id) {
+  auto& state = self->state;
+  auto job = state.store->status(id);
+  if (!job)
+    return; // forgotten meanwhile
+  self->send(state.front, answer_atom_v, id, job_json(*job), storage::is_ended(job->state));
+  if (state.options->events)
+    self->send(state.options->events, publish_atom_v, event{"job", job_event_json(*job)});
+}
+
+void answer(self_pointer self, save_store_state::pending_answer& x) {
+  auto& store = *self->state.store;
+  auto job = store.status(x.job);
+  if (!job) {
+    x.promise.deliver(make_error(job.error()));
+  } else if (!x.submit) {
+    x.promise.deliver(job_json(*job));
+  } else {
+    auto counters = store.counters();
+    x.promise.deliver(submit_json(*job, counters.queued + counters.running));
+  }
+}
+
+void commit_failed(self_pointer self, const storage::job_store::commit_failure& why) {
+  auto& state = self->state;
+  spdlog::error("the job log cannot be written: {}", why.reason.message);
+  for (auto& record : std::exchange(state.records, {}))
+    record.promise.deliver(make_error(why.reason));
+  for (auto& x : std::exchange(state.answers, {})) {
+    auto dropped = std::find(why.dropped.begin(), why.dropped.end(), x.job) != why.dropped.end();
+    if (dropped || !x.submit)
+      x.promise.deliver(make_error(why.reason));
+    else
+      answer(self, x); // an earlier job with the same key, durable since then
+  }
+}
+
+void commit(self_pointer self) {
+  auto& state = self->state;
+  state.commit_scheduled = false;
+  if (auto ok = state.store->commit(); !ok) {
+    commit_failed(self, ok.error());
+  } else {
+    for (auto& record : std::exchange(state.records, {}))
+      record.promise.deliver(true);
+    for (auto& x : std::exchange(state.answers, {}))
+      answer(self, x);
+  }
+  for (auto& id : std::exchange(state.changed, {}))
+    tell(self, id);
+  dispatch(self);
+  answer_drained(self);
+}
+
+/// Answers with the job's state once the change is durable.
+caf::result<std::string> answer_later(self_pointer self, const result<storage::job_status>& job,
+                                      bool submit = false) {
+  if (!job)
+    return make_error(job.error());
+  auto& state = self->state;
+  state.changed.insert(job->id);
+  state.answers.push_back({job->id, self->make_response_promise<std::string>(), submit});
+  schedule_commit(self);
+  return state.answers.back().promise;
+}
+
+// -- requests ------------------------------------------------------------------
+
+caf::result<std::string> submit(self_pointer self, storage::new_job& job) {
+  if (self->state.draining)
+    return make_error(
+      failure{ec::shutting_down, "the saving node shuts down; save elsewhere", 1000, {}});
+  auto accepted = self->state.store->accept(std::move(job));
+  if (!accepted)
+    return make_error(accepted.error());
+  return answer_later(self, accepted->job, true);
+}
+
+caf::result<std::string> list(self_pointer self, const std::string& state, uint32_t limit) {
+  auto wanted = storage::job_state_of(state);
+  if (!state.empty() && !wanted)
+    return make_error(ec::bad_request,
+                      "state '" + state + "' is none of queued, running, done, failed, cancelled");
+  auto jobs = self->state.store->list(wanted, limit);
+  if (!jobs)
+    return make_error(jobs.error());
+  return job_list_json(*jobs);
+}
+
+void end_attempt(self_pointer self, save_store_state::worker& worker, const std::string& error,
+                 bool damaged) {
+  auto id = std::exchange(worker.job, {});
+  worker.idle_since = self->clock().now();
+  auto job = damaged ? self->state.store->pixels_damaged(id, error)
+                     : self->state.store->finish_attempt(id, error, false);
+  if (!job)
+    spdlog::error("job {} could not be ended: {}", id, job.error().message);
+  else if (job->state == storage::job_state::failed)
+    spdlog::error("job {} has failed after {} attempts: {}", id, job->attempts, job->error);
+  self->state.changed.insert(id);
+  schedule_commit(self);
+}
+
+void image_ended(self_pointer self, const std::string& id, uint32_t image,
+                 const std::string& error) {
+  auto& store = *self->state.store;
+  auto ok = error.empty() ? store.image_done(id, image, storage::image_state::done, {})
+                          : store.image_failed(id, image, error);
+  if (!ok)
+    spdlog::error("image {} of job {}: {}", image, id, ok.error().message);
+  self->state.changed.insert(id);
+  schedule_commit(self);
+}
+
+caf::result<bool> record(self_pointer self, const std::string& id, uint32_t image,
+                         const storage::file_identity& identity) {
+  if (auto ok = self->state.store->publishing(id, image, identity); !ok)
+    return make_error(ok.error());
+  self->state.records.push_back({self->make_response_promise<bool>()});
+  schedule_commit(self);
+  return self->state.records.back().promise;
+}
+
+void worker_down(self_pointer self, const caf::down_msg& x) {
+  auto node = self->state.workers.extract(x.source);
+  if (node.empty())
+    return;
+  auto& worker = node.mapped();
+  if (!worker.job.empty())
+    end_attempt(self, worker, "the worker ended: " + self->home_system().render(x.reason), false);
+}
+
+void upkeep(self_pointer self) {
+  if (auto ok = self->state.store->maintain(); !ok)
+    spdlog::warn("upkeep of the job log: {}", ok.error().message);
+  retire_idle_workers(self);
+  self->delayed_send(self, upkeep_interval, tick_atom_v);
+}
+
+caf::result<bool> drain(self_pointer self) {
+  auto& state = self->state;
+  state.draining = true;
+  auto promise = self->make_response_promise<bool>();
+  state.drained.push_back(promise);
+  answer_drained(self);
+  return promise;
+}
+
+} // namespace
+
+save_store_actor::behavior_type
+save_store(self_pointer self, std::shared_ptr<save_store_options> options, save_front_actor front) {
+  set_actor_defaults(self);
+  auto& state = self->state;
+  state.store = std::move(options->store);
+  state.options = std::move(options);
+  state.front = std::move(front);
+  self->set_down_handler([self](caf::down_msg& x) { worker_down(self, x); });
+  while (state.workers.size() < state.options->min_workers)
+    start_worker(self);
+  self->delayed_send(self, upkeep_interval, tick_atom_v);
+  dispatch(self);
+  return {
+    [self](submit_atom, const std::shared_ptr<storage::new_job>& job) {
+      return submit(self, *job);
+    },
+    [self](status_atom, const std::string& id) -> caf::result<std::string> {
+      auto job = self->state.store->status(id);
+      if (!job)
+        return make_error(job.error());
+      return job_json(*job);
+    },
+    [self](cancel_atom, const std::string& id) {
+      return answer_later(self, self->state.store->cancel(id));
+    },
+    [self](retry_atom, const std::string& id) {
+      return answer_later(self, self->state.store->retry(id));
+    },
+    [self](list_atom, const std::string& state, uint32_t limit) {
+      return list(self, state, limit);
+    },
+    [self](status_atom) {
+      return counters_json(self->state.store->counters(), self->state.workers.size());
+    },
+    [self](drain_atom) { return drain(self); },
+    [self](publish_atom, const std::string& id, uint32_t image,
+           const std::shared_ptr<const storage::file_identity>& identity) {
+      return record(self, id, image, *identity);
+    },
+    [self](answer_atom, const std::string& id, uint32_t image, const std::string& error) {
+      image_ended(self, id, image, error);
+    },
+    [self](release_atom, const std::string& id, const std::string& error, bool damaged) {
+      auto i = self->state.workers.find(caf::actor_cast<caf::actor_addr>(self->current_sender()));
+      if (i != self->state.workers.end() && i->second.job == id)
+        end_attempt(self, i->second, error, damaged);
+    },
+    [self](keep_atom) { commit(self); },
+    [self](tick_atom) { upkeep(self); },
+    [self](restart_atom) {
+      self->state.due.reset();
+      dispatch(self);
+    },
+  };
+}
+
+} // namespace luna

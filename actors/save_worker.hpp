@@ -1,0 +1,42 @@
+#pragma once
+
+#include <caf/typed_event_based_actor.hpp>
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "actors/save_parts.hpp"
+#include "imaging/save_task.hpp"
+#include "storage/publisher.hpp"
+
+namespace luna {
+
+/// Encodes and writes the pictures of one job at a time.
+///
+/// The problem: a picture must get its name exactly once, though the process may end between any
+/// two steps. So the steps go in the order of storage/publisher.hpp, and the store makes the record
+/// durable before the name is given.
+///
+/// Contract: every image of an attempt is reported to the store (written, or why not), then the
+/// attempt itself; one bad image does not stop the others. Thread rule: detached, private to the
+/// store.
+struct save_worker_state {
+  static inline const char* name = "save_worker";
+
+  std::shared_ptr<storage::publisher> publisher;
+  save_store_actor store; ///< not the first member: CAF would take the state as made from its actor
+
+  std::shared_ptr<const storage::job_work> work; ///< null: idle
+  std::optional<imaging::save_task> task;
+  size_t next = 0;    ///< image of `work` that is done next
+  std::string damage; ///< why pixels could not be read back, or empty
+};
+
+/// Runs a worker. @param publisher shared by all workers.
+save_worker_actor::behavior_type
+save_worker(save_worker_actor::stateful_pointer<save_worker_state> self, save_store_actor store,
+            std::shared_ptr<storage::publisher> publisher);
+
+} // namespace luna
