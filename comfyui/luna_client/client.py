@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import threading
@@ -267,10 +268,17 @@ class Client(ModelCommands, JobCommands, ControlCommands):
             return sorted({name for s in self._subscriptions for name in s.names})
 
     def unsubscribe(self, subscription: Subscription) -> None:
-        """Forgets a subscription; the server goes on sending what others need."""
+        """Forgets a subscription, and tells the server what is still wanted."""
         with self._lock:
-            if subscription in self._subscriptions:
-                self._subscriptions.remove(subscription)
+            if subscription not in self._subscriptions:
+                return
+            self._subscriptions.remove(subscription)
+            live = self._live
+        if live is not None and subscription.active:
+            with contextlib.suppress(
+                LunaError
+            ):  # gone, or too busy: then events come that nobody takes
+                live.send({"cmd": "subscribe", "events": self._subscribed()}, timeout=0.0)
 
     def _on_event(self, header: dict[str, Any]) -> None:
         data = dict(header)

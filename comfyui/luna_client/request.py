@@ -33,6 +33,8 @@ from .tensors import Tensor
 if TYPE_CHECKING:
     from .client import Client
 
+#: The longest deadline that the protocol has.
+MAX_DEADLINE_MS = 86_400_000
 #: How often one request is sent at most, when connections break under it.
 MAX_ATTEMPTS = 3
 #: How long a submit whose answer was lost is asked again by its key, in seconds.
@@ -212,7 +214,7 @@ class Request:
             raise ConnectionLostError(f"{connection.address} belongs to another cluster")
         header = dict(self._plan.header)
         if not self._plan.own_deadline:
-            header["deadline_ms"] = max(1, int(left * 1000))
+            header["deadline_ms"] = min(max(1, int(left * 1000)), MAX_DEADLINE_MS)
         self._connection = connection
         self._attempts += 1
         self._call = connection.send(

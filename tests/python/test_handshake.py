@@ -41,11 +41,16 @@ def test_the_server_tells_who_it_is() -> None:
     assert welcome.commands == ("ping",)
 
 
-def test_the_proof_is_hmac_sha256_of_the_text_in_the_protocol() -> None:
-    # echo -n "luna-client:aa:bb" | openssl dgst -sha256 -hmac key
+def test_the_proofs_are_those_of_the_protocols_page() -> None:
+    secret = b"correct horse battery staple"
+    server, client = "000102030405060708090a0b0c0d0e0f", "f0e0d0c0b0a090807060504030201000"
     assert (
-        proof(b"key", "client", "aa", "bb")
-        == "ffe158055ee63a5a6686ffb360afc22619e0bd8447e973011ea539358eecf979"
+        proof(secret, "client", server, client)
+        == "ef363d97370e62c6dce86c688073c3bc87f0a5df3eb83a199be2723c6f6d39cd"
+    )
+    assert (
+        proof(secret, "server", client, server)
+        == "5dda056fa376b80e99646fd8ad8c667e7906996d302bda0fe00d8c0891694b28"
     )
 
 

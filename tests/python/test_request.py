@@ -323,3 +323,13 @@ def test_the_default_deadline_is_the_protocols(server: FakeServer, clock: Manual
     )
     with Client(server.address, clock=clock) as client:
         assert client.ping().data == "120000"
+
+
+def test_no_deadline_is_longer_than_the_protocol_has(
+    server: FakeServer, clock: ManualClock
+) -> None:
+    server.on_request = lambda request: request.reply(
+        {"pong": True, "data": str(request.header["deadline_ms"])}
+    )
+    with Client(server.address, clock=clock) as client:
+        assert client.ping(timeout=1e9).data == "86400000"

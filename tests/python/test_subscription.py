@@ -109,3 +109,23 @@ def test_a_slow_reader_loses_the_oldest_and_is_told_how_many(
         events.push("job", {"job_id": str(n)})
     assert events.get(0).data == {"n": 5}
     assert events.get(0).data == {"job_id": "5"}
+
+
+def test_closing_a_subscription_tells_the_server_what_is_still_wanted(
+    server: FakeServer, client: Client
+) -> None:
+    wanted: list[list[str]] = []
+
+    def note(request: Seen) -> None:
+        wanted.append(request.header["events"])
+        accept(request)
+
+    server.on_request = note
+    jobs, nodes = client.subscribe(["job"]), client.subscribe(["node"])
+    server.on_request = None
+    jobs.close()
+    assert server.next_request().header["events"] == ["node"]
+    nodes.close()
+    nodes.close()
+    assert server.next_request().header["events"] == []
+    assert server.no_request()
