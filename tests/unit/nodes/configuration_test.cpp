@@ -129,6 +129,9 @@ BOOST_AUTO_TEST_CASE(errors_name_file_line_key_and_what_was_expected) {
   check_error("nodes = [ { name = \"a\", gateway = \"19283\" } ]", "expected \"HOST:PORT\"");
   check_error("nodes = [ { host = \"127.0.0.1\" } ]",
               "nodes[0].name: expected a name for the node");
+  check_error("nodes = [ { name = \"a\", host = \"a b\" } ]",
+              "nodes[0].host: expected a host name");
+  check_error("nodes = [ { name = \"a\", bind = \"a/b\" } ]", "nodes[0].bind: expected an address");
   check_error("nodes = []", "expected at least one node");
   check_error("", "expected at least one node");
   check_error("nodes = [ { name = \"a\", devices = [ { name = \"gpu\" } ] } ]",
@@ -212,6 +215,8 @@ BOOST_AUTO_TEST_CASE(a_secret_is_the_file_without_its_last_newline_and_has_16_by
   BOOST_TEST(read_secret(folder.write("a", "0123456789abcdef\n")).value() == "0123456789abcdef");
   BOOST_TEST(read_secret(folder.write("b", "0123456789abcdef\n\n")).value()
              == "0123456789abcdef\n");
+  BOOST_TEST(read_secret(folder.write("d", "0123456789abcdef\r\n")).value() == "0123456789abcdef");
+  BOOST_TEST(read_secret(folder.write("e", "0123456789abcdef\r")).value() == "0123456789abcdef\r");
   BOOST_TEST(!read_secret(folder.write("c", "0123456789abcde\n")).has_value());
   BOOST_TEST(!read_secret(folder.path() / "missing").has_value());
 }
