@@ -49,7 +49,11 @@ struct residual_block {
   at::Tensor operator()(at::Tensor x) const {
     if (before)
       x = (*before)(x);
-    return third(second(first(x, true), true)).add_(x).relu_();
+    // One statement each: a temporary of a longer one would live to its end, a whole plane more.
+    auto y = first(x, true);
+    y = second(y, true);
+    y = third(y);
+    return y.add_(x).relu_();
   }
 };
 

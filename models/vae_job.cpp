@@ -123,10 +123,10 @@ uint64_t net_working_bytes(const model_facts& facts, vae_direction direction, in
                            int64_t width) {
   auto scale = direction == vae_direction::encode ? 1 : facts.upscale_ratio;
   auto pixels = static_cast<uint64_t>(height * scale) * static_cast<uint64_t>(width * scale);
-  // At full resolution a block holds its input and two convolutions' results, all of the body's
-  // width in fp32; beside them the library's own buffers (measured: 3.1 to 3.3).
-  constexpr uint64_t live = 4;
-  constexpr uint64_t scratch = uint64_t{32} << 20;
+  // At full resolution a block holds its input, a convolution's input and its result, all of the
+  // body's width in fp32 (measured: 3.0 to 3.1 planes); beside them the libraries' own buffers.
+  constexpr uint64_t live = 3;
+  constexpr uint64_t scratch = uint64_t{64} << 20;
   return pixels * static_cast<uint64_t>(facts.dims.width) * 4 * live + scratch;
 }
 
