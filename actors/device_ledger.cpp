@@ -74,7 +74,7 @@ std::vector<std::string> device_ledger::stale_versions() const {
     if (old.leases > 0 || old.evicting)
       continue;
     auto newer = std::any_of(models_.begin(), models_.end(), [&, &key = key, &old = old](auto& x) {
-      return x.first != key && x.second.place == old.place && x.second.last_use > old.last_use;
+      return x.first != key && x.second.place == old.place && x.second.since > old.since;
     });
     if (newer)
       keys.push_back(key);
@@ -114,6 +114,7 @@ void device_ledger::grant_lease(const ledger_request& request, uint64_t working)
     model.place = request.place;
     model.kind = request.kind;
     model.bytes = request.weight_bytes;
+    model.since = ++counter_;
   }
   ++model.leases;
   model.last_use = ++counter_;

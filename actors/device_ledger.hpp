@@ -91,7 +91,8 @@ public:
     bool loaded = false;   ///< measured
     bool evicting = false; ///< the worker was told to unload it
     uint32_t leases = 0;
-    uint64_t last_use = 0; ///< a counter: higher is later
+    uint64_t since = 0;    ///< when it came, by a counter: higher is later
+    uint64_t last_use = 0; ///< by the same counter
   };
 
   /// Marks an unleased model as being unloaded. False if it is leased, going already or not there.

@@ -68,7 +68,7 @@ struct work_order {
   std::shared_ptr<const resolved_model> model;
   std::string key; ///< as in lease_request
   std::string precision = "exact";
-  uint64_t working_bytes = 0; ///< as granted
+  uint64_t working_bytes = 0; ///< for the net alone: as granted, less inputs and results
   std::shared_ptr<const std::atomic<attention_mode>> attention;
   std::vector<work_item> items;
 };

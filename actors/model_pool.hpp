@@ -72,6 +72,7 @@ struct pool_task {
 struct pool_batch {
   uint64_t lease = 0;
   std::vector<uint64_t> tasks; ///< in the order's order; some may have ended meanwhile
+  uint64_t tensor_bytes = 0;   ///< of the inputs and results, as counted in the lease
   worker_actor worker;         ///< null: the lease is not granted yet
   std::chrono::steady_clock::time_point started{};
 };

@@ -77,12 +77,14 @@ struct image_needs {
     largest_own = input_and_result;
   }
   uint64_t total() const { return largest + others - largest_own; }
+  uint64_t inputs_and_results() const { return others; }
 };
 
-void add_image_needs(lease_request& need, const model_pool_state& state, const pool_batch& batch) {
+void add_image_needs(lease_request& need, const model_pool_state& state, pool_batch& batch) {
   image_needs usual;
   image_needs least;
-  auto can_tile = true;
+  // Only alone: an image must not be cut because of its company.
+  auto can_tile = batch.tasks.size() == 1;
   for (auto id : batch.tasks) {
     auto job = state.tasks.at(id).item.vae;
     auto direction = direction_of(state.tasks.at(id).item);
@@ -95,12 +97,13 @@ void add_image_needs(lease_request& need, const model_pool_state& state, const p
     least.add(models::estimate_working_bytes(facts, direction, job), own);
   }
   need.working_bytes = usual.total();
+  batch.tensor_bytes = usual.inputs_and_results();
   if (can_tile && least.total() < need.working_bytes)
     need.least_working_bytes = least.total();
 }
 
 std::shared_ptr<lease_request> needs_of(const model_pool_state& state, int lane,
-                                        const pool_batch& batch) {
+                                        pool_batch& batch) {
   auto need = std::make_shared<lease_request>();
   need->id = batch.lease;
   need->model = state.tasks.at(batch.tasks.front()).model;
@@ -217,7 +220,9 @@ void lease_granted(self_pointer self, int lane, const lease_grant& grant) {
   order->model = state.tasks.at(batch->tasks.front()).model;
   order->key = loaded_key(state, *order->model);
   order->precision = state.options.precision;
-  order->working_bytes = grant.working_bytes;
+  // The model counts what its net needs; inputs and results are there anyway. 0 would be no limit.
+  order->working_bytes =
+    grant.working_bytes > batch->tensor_bytes ? grant.working_bytes - batch->tensor_bytes : 1;
   order->attention = grant.attention;
   for (auto id : batch->tasks) {
     auto& task = state.tasks.at(id);
