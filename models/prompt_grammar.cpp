@@ -102,6 +102,7 @@ result<std::vector<prompt_segment>> parse_prompt(std::string_view text) {
   auto escaped = escape(text);
   std::vector<prompt_segment> segments;
   std::vector<pending> stack{{escaped, 1.0, 0, false}};
+  size_t work = 0;
   while (!stack.empty()) {
     auto next = stack.back();
     stack.pop_back();
@@ -112,6 +113,9 @@ result<std::vector<prompt_segment>> parse_prompt(std::string_view text) {
     if (next.depth > max_prompt_depth)
       return fail(ec::bad_request, "the prompt nests parentheses deeper than "
                                      + std::to_string(max_prompt_depth) + " levels");
+    work += next.text.size();
+    if (work > max_prompt_work)
+      return fail(ec::bad_request, "the prompt nests too much text in parentheses");
     auto items = split_groups(next.text);
     for (auto i = items.rbegin(); i != items.rend(); ++i)
       stack.push_back(read_item(*i, next));

@@ -24,6 +24,10 @@ inline constexpr size_t max_prompt_bytes = size_t{256} << 10;
 /// Deepest nesting of parentheses (ComfyUI itself fails at about as much).
 inline constexpr int max_prompt_depth = 1000;
 
+/// Each level of nesting reads what is inside it again: how many bytes may be read in all. Enough
+/// for 1,000 levels around 16,000 characters.
+inline constexpr size_t max_prompt_work = size_t{16} << 20;
+
 /// Reads the weights of a prompt as ComfyUI does.
 ///
 /// "(text)" multiplies the weight by 1.1, "(text:1.3)" sets it; groups nest; "\(" and "\)" are
