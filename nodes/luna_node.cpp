@@ -44,13 +44,15 @@ int complain(const failure& why, int status) {
 
 /// What a running node has open on its disk.
 struct node_data {
+  std::shared_ptr<storage::file_system> files;
   std::shared_ptr<storage::directory> folder;
   storage::data_lock lock;
   cluster_state kept;
 };
 
 result<node_data> open_data(const std::string& path) {
-  auto folder = storage::make_posix_file_system()->make_directories(path);
+  auto files = storage::make_posix_file_system();
+  auto folder = files->make_directories(path);
   if (!folder)
     return fail(ec::not_permitted, "the data folder cannot be used: " + folder.error().message);
   auto lock = storage::data_lock::take(**folder, ::getpid());
@@ -59,7 +61,7 @@ result<node_data> open_data(const std::string& path) {
   auto state = storage::durable_state{*folder}.load();
   if (!state)
     return fail(state);
-  return node_data{*folder, std::move(*lock), {state->epoch, state->mode}};
+  return node_data{files, *folder, std::move(*lock), {state->epoch, state->mode}};
 }
 
 node_plan plan_of(const node_wiring& wiring, const node_data& data, caf::actor_system& system) {
@@ -167,6 +169,8 @@ int start(effective_configuration configuration) {
   auto wiring = prepare(std::move(configuration));
   if (!wiring)
     return complain(wiring.error(), bad_configuration);
+  wiring->files = data->files;
+  wiring->data = data->folder;
   return run(*wiring, *data);
 }
 

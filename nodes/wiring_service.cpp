@@ -2,9 +2,11 @@
 
 #include <caf/all.hpp>
 
+#include <chrono>
 #include <utility>
 
 #include "actors/gateway.hpp"
+#include "actors/save_queue.hpp"
 #include "actors/supervisor.hpp"
 
 namespace luna {
@@ -22,6 +24,47 @@ child_spec supervisor_child(const node_wiring& wiring) {
     return caf::actor_cast<caf::strong_actor_ptr>(parts.supervisor);
   };
   return {"supervisor", {}, start, [](node_parts& parts) { parts.supervisor = nullptr; }};
+}
+
+save_queue_options plan_saves(const node_wiring& wiring) {
+  auto& saving = wiring.configuration.cluster.saving;
+  save_queue_options options;
+  options.files = wiring.files;
+  options.data = wiring.data;
+  options.output_folders = saving.output_folders;
+  options.store.spool_bytes = saving.spool;
+  options.store.max_jobs = saving.max_jobs;
+  options.store.attempts = saving.attempts;
+  options.store.keep = saving.keep;
+  options.store.clock = [] {
+    return std::chrono::time_point_cast<std::chrono::milliseconds>(
+      std::chrono::system_clock::now());
+  };
+  options.min_workers = saving.min_workers;
+  options.max_workers = saving.max_workers;
+  options.idle_timeout = saving.idle_timeout;
+  return options;
+}
+
+child_spec save_child(const node_wiring& wiring) {
+  auto start = [options =
+                  plan_saves(wiring)](caf::actor_system& system,
+                                      node_parts& parts) mutable -> result<caf::strong_actor_ptr> {
+    options.events = parts.events;
+    auto queue = start_save_queue(system, options);
+    if (!queue)
+      return fail(queue);
+    parts.saves = *queue;
+    caf::anon_send(parts.directory, register_atom_v, parts.saves);
+    caf::anon_send(parts.exchange, register_atom_v, parts.saves);
+    return caf::actor_cast<caf::strong_actor_ptr>(parts.saves);
+  };
+  auto forget = [](node_parts& parts) {
+    parts.saves = nullptr;
+    caf::anon_send(parts.directory, register_atom_v, save_sink_actor{});
+    caf::anon_send(parts.exchange, register_atom_v, save_sink_actor{});
+  };
+  return {"save_queue", {"directory", "exchange", "event_hub"}, start, forget};
 }
 
 gateway_options plan_gateway(const node_wiring& wiring) {
@@ -72,6 +115,8 @@ void add_services(const node_wiring& wiring, std::vector<child_spec>& children) 
   auto& configuration = wiring.configuration;
   if (configuration.node == configuration.cluster.nodes.front().name)
     children.push_back(supervisor_child(wiring));
+  if (configuration.node == configuration.cluster.saving.node)
+    children.push_back(save_child(wiring));
   if (configuration.self().gateway)
     children.push_back(gateway_child(wiring));
 }
