@@ -40,6 +40,9 @@ struct save_store_options {
 struct save_store_state {
   static inline const char* name = "save_store";
 
+  /// The workers end with their store.
+  ~save_store_state();
+
   struct pending_answer {
     std::string job;
     caf::typed_response_promise<std::string> promise;

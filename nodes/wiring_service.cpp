@@ -3,6 +3,8 @@
 #include <caf/all.hpp>
 
 #include <chrono>
+#include <cstdint>
+#include <random>
 #include <utility>
 
 #include "actors/gateway.hpp"
@@ -39,6 +41,10 @@ save_queue_options plan_saves(const node_wiring& wiring) {
   options.store.clock = [] {
     return std::chrono::time_point_cast<std::chrono::milliseconds>(
       std::chrono::system_clock::now());
+  };
+  options.store.log.random = [] {
+    std::random_device device;
+    return uint64_t{device()} << 32 | device();
   };
   options.min_workers = saving.min_workers;
   options.max_workers = saving.max_workers;
