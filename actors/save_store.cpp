@@ -253,6 +253,11 @@ caf::result<bool> drain(self_pointer self) {
 
 } // namespace
 
+save_store_state::~save_store_state() {
+  for (auto& [address, worker] : workers)
+    caf::anon_send_exit(worker.handle, caf::exit_reason::user_shutdown);
+}
+
 save_store_actor::behavior_type
 save_store(self_pointer self, std::shared_ptr<save_store_options> options, save_front_actor front) {
   set_actor_defaults(self);
