@@ -12,8 +12,10 @@ namespace luna::protocol {
 
 namespace {
 
-/// Up to here a body is cheaper on the heap than in pages of its own.
-constexpr uint64_t heap_bytes = body_buffer::step;
+/// Up to here a body lies on the heap, which hands out again what others have given back: the pages
+/// of a large body are dear when they are new. A page counts from the first byte that is written to
+/// it, so a large size that is only announced costs addresses here, too.
+constexpr uint64_t heap_bytes = 32 << 20;
 
 /// What the header of a body may say: the file format's own 100 MB are for model files.
 constexpr safetensors_limits body_limits{.header_bytes = 16 << 20, .tensors = 10000, .rank = 8};

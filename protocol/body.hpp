@@ -25,8 +25,9 @@ struct received_body {
 /// A body while it arrives.
 ///
 /// The problem: a head announces up to 1 GiB and the sender may never send it. So memory and budget
-/// are taken as the bytes come, at most `step` ahead of them, and still the bytes end up contiguous
-/// without being moved: a large body gets a range of addresses first, pages when they are written.
+/// are taken as the bytes come, the budget at most `step` ahead of them, and still the bytes end up
+/// contiguous without being moved: a body gets a range of addresses first, pages when they are
+/// written.
 /// Not thread-safe.
 class body_buffer {
 public:

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "protocol/json_number.hpp"
+#include "protocol/json_text.hpp"
 
 namespace luna::protocol {
 
@@ -213,9 +214,7 @@ private:
     ++at_;
     while (true) {
       auto* run = at_;
-      while (at_ != end_ && static_cast<unsigned char>(*at_) >= 0x20
-             && static_cast<unsigned char>(*at_) < 0x80 && *at_ != '"' && *at_ != '\\')
-        ++at_;
+      at_ = end_of_plain_text(at_, end_);
       text.append(run, at_);
       if (at_ == end_) {
         break_off("is cut off in a text");
@@ -361,10 +360,6 @@ private:
 
 result<json> parse_header(std::string_view text, const json_limits& limits) {
   return json_reader{text, limits}.read();
-}
-
-std::string dump_header(const json& header) {
-  return header.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
 } // namespace luna::protocol

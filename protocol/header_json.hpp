@@ -34,7 +34,8 @@ struct json_limits {
 /// belong on a thread that may take its time.
 result<json> parse_header(std::string_view text, const json_limits& limits = {});
 
-/// The JSON text of a header. Bytes that are no UTF-8 (file names) become U+FFFD.
+/// The JSON text of a header, without spaces, as json::dump() writes it. Bytes that are no UTF-8
+/// (file names) become U+FFFD.
 std::string dump_header(const json& header);
 
 } // namespace luna::protocol
