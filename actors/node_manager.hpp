@@ -101,6 +101,7 @@ struct node_manager_state {
   struct peer {
     node_manager_actor manager;
     event_hub_actor events; ///< of its last snapshot
+    bool heard = false;     ///< a snapshot of it has come
   };
 
   struct dialing {

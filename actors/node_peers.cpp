@@ -60,6 +60,7 @@ void peer_up(self_pointer self, const node_greeting& x) {
     self->monitor(x.manager);
   peer.manager = x.manager;
   peer.events = nullptr;
+  peer.heard = false;
   spdlog::info("{} met node {} ({})", self->state.plan.node, x.node, x.version);
   node_event(self, x.node, "up");
   send_snapshot(self, x.manager);
@@ -132,6 +133,10 @@ void take_snapshot(self_pointer self, node_snapshot& x) {
   auto peer = state.peers.find(x.node);
   if (peer == state.peers.end())
     return; // it went away while the message was on its way
+  // Whoever connected may not have known us when our first snapshot came: it has told us its own
+  // now.
+  if (!std::exchange(peer->second.heard, true))
+    send_snapshot(self, peer->second.manager);
   if (x.events && peer->second.events != x.events) {
     peer->second.events = x.events;
     self->send(state.parts.events, join_atom_v, caf::actor_cast<caf::strong_actor_ptr>(x.events));
