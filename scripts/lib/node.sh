@@ -34,6 +34,7 @@ start_node() {
 }
 
 # stop_node: asks it to drain and stop, and waits; harmless when there is none. Ctrl-C meanwhile stops it at once.
+# The status is the node's.
 stop_node() {
   local pid=$NODE_PID status=0
   if [[ -z $pid ]]; then return 0; fi
@@ -46,13 +47,18 @@ stop_node() {
     status=0
     wait "$pid" || status=$?
   done
-  if ((status)); then step "luna-node" "stopped with status $status (log: $NODE_LOG)"; else step "luna-node" "stopped"; fi
+  if ((status)); then
+    step "luna-node" "stopped with status $status, which is no clean stop (log: $NODE_LOG)"
+  else
+    step "luna-node" "stopped"
+  fi
+  return "$status"
 }
 
 # serve_until_it_ends: Ctrl-C and SIGTERM stop the node, which is a good end.
 serve_until_it_ends() {
   local status=0
-  trap 'echo; stop_node; exit 0' INT TERM HUP
+  trap 'echo; stop_node || exit 1; exit 0' INT TERM HUP
   wait "$NODE_PID" || status=$?
   NODE_PID=""
   step "luna-node" "ended by itself with status $status (log: $NODE_LOG)"
