@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
-from node_process import NodeProcess
+from node_process import PATIENCE, NodeProcess
 
 ROOT = Path(__file__).resolve().parents[3]
 VAE = "luna_demo_vae.safetensors"
 CLIP = "luna_demo_clip_l.safetensors"
 
+T = TypeVar("T")
 #: What the fixture ``start_node`` gives.
 Start = Callable[..., NodeProcess]
+
+
+def eventually(ask: Callable[[], T], right: Callable[[T], bool]) -> T:
+    """Asks again and again until the answer is right: for facts that nodes tell each other now and then."""
+    deadline = time.monotonic() + PATIENCE
+    while not right(answer := ask()):
+        assert time.monotonic() < deadline, f"it never came true: {answer}"
+    return answer
 
 
 def free_port() -> int:

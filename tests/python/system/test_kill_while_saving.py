@@ -95,7 +95,7 @@ def test_no_acknowledged_picture_is_lost_doubled_or_half_written(
             assert len(job.paths) == 1
             assert number_of(Path(job.paths[0])) == number
         # those nobody can tell the fate of may be there, once
-        for job in luna.job_list(limit=100000):
+        for job in luna.job_list(limit=10000):
             assert luna.job_wait(job.job_id, PATIENCE).state == "done"
     assert node.stop() == 0
 

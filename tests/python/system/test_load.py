@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from node_process import PATIENCE, NodeProcess
 from raw_peer import RawPeer
-from setting import CLIP, VAE, ClusterFile, Start
+from setting import CLIP, VAE, ClusterFile, Start, eventually
 
 from luna_client import (
     Cancel,
@@ -100,20 +100,19 @@ def test_cancelling_running_work_answers_at_once_and_frees_the_device(
         begin = time.monotonic()
         luna.vae_encode(SMALL, VAE)
         assert time.monotonic() - begin < 20  # the rest of LARGE would take minutes
-        assert vae_pool(luna).running == 0
+        eventually(lambda: vae_pool(luna), lambda pool: pool.running == 0)
 
 
 def test_cancelling_queued_work_drops_it(node: NodeProcess, background: Background) -> None:
     with Occupied(node, background), node.client() as luna:
         request = luna.start("vae_encode", {"model": VAE}, {"pixels": SMALL[None]})
-        while vae_pool(luna).queued == 0:
-            luna.ping()
+        eventually(lambda: vae_pool(luna), lambda pool: pool.queued == 1)
         begin = time.monotonic()
         request.cancel()
         with pytest.raises(RequestCancelledError):
             request.result()
         assert time.monotonic() - begin < 2
-        assert vae_pool(luna).queued == 0
+        eventually(lambda: vae_pool(luna), lambda pool: pool.queued == 0)
 
 
 def test_a_deadline_is_kept_while_others_run(node: NodeProcess, background: Background) -> None:
@@ -123,7 +122,7 @@ def test_a_deadline_is_kept_while_others_run(node: NodeProcess, background: Back
             luna.vae_encode(SMALL, VAE, timeout=0.3)
         assert 0.25 < time.monotonic() - begin < 2
         assert "did not answer" not in caught.value.message  # the server itself has said so
-        assert vae_pool(luna).queued == 0
+        eventually(lambda: vae_pool(luna), lambda pool: pool.queued == 0)
 
 
 def test_a_deadline_ends_running_work_too(node: NodeProcess) -> None:
@@ -142,12 +141,9 @@ def test_a_client_that_goes_away_takes_its_queued_work_along(
         other = node.client()
         for _ in range(5):
             other.start("vae_encode", {"model": VAE}, {"pixels": SMALL[None]})
-        while vae_pool(luna).queued < 5:
-            luna.ping()
+        eventually(lambda: vae_pool(luna), lambda pool: pool.queued == 5)
         other.close()
-        deadline = time.monotonic() + PATIENCE
-        while vae_pool(luna).queued:
-            assert time.monotonic() < deadline, "the work of a client that is gone is still queued"
+        eventually(lambda: vae_pool(luna), lambda pool: pool.queued == 0)
 
 
 def test_a_full_queue_refuses_with_a_hint_and_loses_nothing(
@@ -205,8 +201,7 @@ def test_a_request_of_higher_priority_goes_first(node: NodeProcess, background: 
                     done.append(priority)
 
                 futures.append(background(encode))
-                while vae_pool(luna).queued < queued:
-                    luna.ping()
+                eventually(lambda: vae_pool(luna), lambda pool, n=queued: pool.queued == n)
         for future in futures:
             future.result(PATIENCE)
     assert done == [1, 0, -1]
@@ -220,8 +215,7 @@ def test_reset_cancels_this_connections_requests_and_no_others(
             work = ("vae_encode", {"model": VAE}, {"pixels": SMALL[None]})
             mine = [ours.start(*work) for _ in range(2)]
             theirs = others.start(*work)
-            while vae_pool(ours).queued < 3:
-                ours.ping()
+            eventually(lambda: vae_pool(ours), lambda pool: pool.queued == 3)
             assert ours.reset().cancelled == 2
             for request in mine:
                 with pytest.raises(RequestCancelledError):
@@ -254,8 +248,4 @@ def test_every_request_is_answered_by_its_deadline_whatever_happens(
         assert set(ends) <= {"done", "cancelled", "timeout", "overloaded"}, ends
         assert "done" in ends
         assert "cancelled" in ends
-        pool = vae_pool(storm)
-        deadline = time.monotonic() + PATIENCE
-        while pool.queued + pool.running:
-            assert time.monotonic() < deadline, pool
-            pool = vae_pool(storm)
+        eventually(lambda: vae_pool(storm), lambda pool: pool.queued + pool.running == 0)

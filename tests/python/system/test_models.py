@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import shutil
 import struct
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import safetensors.numpy
-from node_process import PATIENCE, NodeProcess
-from setting import CLIP, VAE, Start
+from node_process import NodeProcess
+from setting import CLIP, VAE, Start, eventually
 
 from luna_client import (
     BadModelFileError,
+    Client,
     LunaError,
     UnknownModelError,
     UnsupportedModelError,
@@ -110,21 +110,22 @@ def test_pickled_checkpoints_are_refused_with_the_way_out(
     assert caught.value.code in ("unsupported_model", "bad_model_file")
 
 
+def served(luna: Client, name: str) -> bool:
+    try:
+        luna.vae_encode(PIXELS, name)
+    except UnknownModelError:
+        return False
+    return True
+
+
 def test_a_file_that_comes_later_is_found(start_node: Start, own_models: Path) -> None:
     with start_node(models=own_models).client() as luna:
         before = luna.list_models()
         with pytest.raises(UnknownModelError):
             luna.vae_encode(PIXELS, "late.safetensors")
         shutil.copy(own_models / "vae" / VAE, own_models / "vae" / "late.safetensors")
-        # luna looks into its folders at most once a second: ask until it has looked again
-        deadline = time.monotonic() + PATIENCE
-        while True:
-            try:
-                luna.vae_encode(PIXELS, "late.safetensors")
-                break
-            except UnknownModelError:
-                assert time.monotonic() < deadline, "the new file was never found"
-        assert luna.list_models().revision != before.revision
+        eventually(lambda: served(luna, "late.safetensors"), bool)
+        eventually(luna.list_models, lambda now: now.revision != before.revision)
 
 
 def test_a_changed_file_is_loaded_anew(start_node: Start, own_models: Path) -> None:
@@ -155,20 +156,21 @@ def test_unloading_gives_the_memory_back_and_the_next_request_loads_again(
         freed = sum(result.freed_bytes.values())
         assert freed > 200e6
         assert loaded - node.anonymous_bytes() >= 0.9 * freed
-        assert not luna.list_models().models[0].loaded
+        eventually(luna.list_models, lambda x: not x.of_kind("text")[0].loaded)
         again = luna.clip_encode("a cat", model="full.safetensors").cond
         np.testing.assert_array_equal(first, again)
-        assert luna.list_models().models[0].loaded
+        eventually(luna.list_models, lambda x: bool(x.of_kind("text")[0].loaded))
 
 
 def test_unloading_one_kind_keeps_the_other(node: NodeProcess) -> None:
     with node.client() as luna:
         luna.vae_encode(PIXELS, VAE)
         luna.clip_encode("a", model=CLIP)
+        eventually(
+            luna.list_models, lambda x: all(x.of_kind(kind)[0].loaded for kind in ("vae", "text"))
+        )
         result = luna.unload_models(kinds=["vae"])
         assert [model.model for model in result.unloaded] == [VAE]
-        assert {m.name: bool(m.loaded) for m in luna.list_models().models} == {
-            VAE: False,
-            CLIP: True,
-        }
+        eventually(luna.list_models, lambda x: not x.of_kind("vae")[0].loaded)
+        assert luna.list_models().of_kind("text")[0].loaded
         assert [m.model for m in luna.unload_models(models=[CLIP]).unloaded] == [CLIP]

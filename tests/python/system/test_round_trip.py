@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from node_process import NodeProcess
 from pictures import astronaut, blocks, read, texts
-from setting import CLIP, ROOT, VAE
+from setting import CLIP, ROOT, VAE, eventually
 
 from luna_client import BadRequestError, UnknownCommandError
 
@@ -61,14 +61,14 @@ def test_tiles_give_the_same_picture(node: NodeProcess) -> None:
     photo = astronaut()[:256, :256]
     with node.client() as luna:
         plain = luna.vae_encode(photo, VAE, tiled=False)
-        tiled = luna.vae_encode(photo, VAE, tiled=True, tile_size=128, overlap=64)
+        tiled = luna.vae_encode(photo, VAE, tiled=True, tile_size=128, overlap=32)
         assert not plain.tiled
         assert tiled.tiled
         assert tiled.tiles > 1
         assert np.abs(plain.latents - tiled.latents).max() < 1e-5
         images = [
             luna.vae_decode(plain.latents, VAE, tiled=False).images,
-            luna.vae_decode(plain.latents, VAE, tiled=True, tile_size=16, overlap=8).images,
+            luna.vae_decode(plain.latents, VAE, tiled=True, tile_size=16, overlap=4).images,
         ]
         assert np.abs(images[0] - images[1]).max() < 1e-5
 
@@ -116,7 +116,7 @@ def test_clip_skip_and_word_ids(node: NodeProcess) -> None:
         with pytest.raises(BadRequestError, match="layer"):
             luna.clip_encode("a cat", None, model=CLIP, layer=1)
     assert np.abs(last - earlier).max() > 0.1
-    assert [entry[2] for entry in words[:4]] == [0, 1, 2, 0]
+    assert [entry[2] for entry in words[:4]] == [0, 1, 1, 0]
 
 
 def test_progress_is_told_while_tiles_are_made(node: NodeProcess) -> None:
@@ -136,16 +136,18 @@ def test_the_server_tells_what_it_is(node: NodeProcess) -> None:
         assert luna.ping("hello").data == "hello"
         luna.clip_encode("a cat", model=CLIP)
         luna.vae_encode(np.zeros((16, 16, 3), np.uint8), VAE)
-        info = luna.get_info()
-        assert info.status
+        info = eventually(luna.get_info, lambda info: info.devices[0].used_bytes > 0)
+        assert info.status == "running"
         assert info.clip_request_count == 1
         assert info.vae_request_count == 1
         assert info.connections == 1
         assert {pool.kind for pool in info.pools} >= {"text", "vae"}
-        assert info.devices[0].used_bytes > 0
-        listed = luna.list_models()
-        assert {m.name: m.kind for m in listed.models} == {VAE: "vae", CLIP: "text"}
-        assert all(m.loaded for m in listed.models)
+        for kind, name in (("vae", VAE), ("text", CLIP)):
+            listed = eventually(
+                lambda kind=kind: luna.list_models([kind]),
+                lambda x: all(model.loaded for model in x.models),
+            )
+            assert [(model.kind, model.name) for model in listed.models] == [(kind, name)]
         assert luna.model_info(VAE, "vae").latent_channels == 4
         assert luna.model_info(VAE, "vae").upscale_ratio == 8
         assert luna.model_info(CLIP, "text").token_keys == ("l",)

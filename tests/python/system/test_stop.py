@@ -223,7 +223,7 @@ def test_start_daemon_starts_the_real_one_and_takes_it_again(
         assert len({daemon.address for daemon in daemons}) == 1
         assert sum(daemon.started for daemon in daemons) == 1
         with daemons[0].client() as luna:
-            assert len(luna.list_models().models) == 2
+            assert [model.name for model in luna.list_models(["vae"]).models] == [VAE]
     finally:
         with daemons[0].client() as luna:
             assert luna.shutdown().accepted
