@@ -112,7 +112,7 @@ def start_daemon(
 
 
 def find_luna_node() -> Path:
-    """The program: the variable ``LUNA_NODE``, else ``PATH``, else a build of the repository this file lies in.
+    """The program: the variable ``LUNA_NODE``, else ``PATH``, else of the tree or repository this file lies in.
 
     Raises:
         DaemonStartError: it is nowhere.
@@ -125,7 +125,12 @@ def find_luna_node() -> Path:
     installed = shutil.which("luna-node")
     if installed:
         return Path(installed)
-    root = Path(__file__).resolve().parents[2]
+    here = Path(__file__).resolve()
+    # in an installed tree this file lies in share/luna/python/luna_client
+    beside = here.parents[min(4, len(here.parents) - 1)] / "bin" / "luna-node"
+    if here.parts[-5:-2] == ("share", "luna", "python") and os.access(beside, os.X_OK):
+        return beside
+    root = here.parents[2]
     built = [path for path in root.glob("build/*/bin/luna-node") if os.access(path, os.X_OK)]
     # the installed kind first, then whatever was built last
     built.sort(key=lambda path: (path.parts[-3] in ("release", "cuda"), path.stat().st_mtime))
