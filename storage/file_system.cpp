@@ -1,20 +1,39 @@
 #include "storage/file_system.hpp"
 
+#include <optional>
+
 namespace luna::storage {
 
 namespace {
+
+/// The components of a relative path; nothing if one of them is not allowed. Looked at as a whole
+/// before the first step, so that a bad path has no effect.
+std::optional<std::vector<std::string_view>> split(std::string_view relative) {
+  std::vector<std::string_view> parts;
+  if (relative.empty())
+    return parts;
+  while (true) {
+    auto slash = relative.find('/');
+    parts.push_back(relative.substr(0, slash));
+    if (!is_component(parts.back()))
+      return std::nullopt;
+    if (slash == relative.npos)
+      return parts;
+    relative.remove_prefix(slash + 1);
+  }
+}
 
 /// Walks down component by component; `step` opens (or makes) one of them.
 template <class Step>
 io_result<std::shared_ptr<directory>> walk(std::shared_ptr<directory> at, std::string_view relative,
                                            Step step) {
-  while (!relative.empty()) {
-    auto slash = relative.find('/');
-    auto part = relative.substr(0, slash);
-    relative = slash == relative.npos ? std::string_view{} : relative.substr(slash + 1);
-    if (!is_component(part) || (slash != part.npos && relative.empty()))
-      return io_fail(io_kind::bad_name, "the folder name \"" + std::string{part} + "\" below "
-                                          + at->path() + " is not allowed");
+  auto parts = split(relative);
+  if (!parts)
+    return io_fail(io_kind::bad_name, "the folder \"" + std::string{relative} + "\" below "
+                                        + at->path()
+                                        + " is not allowed: no \"..\", \".\" or "
+                                          "empty parts");
+  for (auto part : *parts) {
     auto next = step(*at, part);
     if (!next)
       return io_fail(next);

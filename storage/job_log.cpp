@@ -2,11 +2,8 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cstdio>
 #include <utility>
-
-#include "storage/log_scan.hpp"
 
 namespace luna::storage {
 
@@ -15,36 +12,6 @@ namespace {
 /// What the kernel caches and writes as one; a record's last page is filled up with zeros so that
 /// reused segments never have to be read before they are written.
 constexpr uint64_t page_bytes = 4096;
-
-constexpr std::string_view segment_suffix = ".log";
-constexpr std::string_view spare_suffix = ".spare";
-
-struct segment_name {
-  uint64_t number = 0;
-  uint64_t mark = 0;
-};
-
-std::string format_name(segment_name x) {
-  std::array<char, 64> text;
-  std::snprintf(text.data(), text.size(), "%010llu-%016llx.log",
-                static_cast<unsigned long long>(x.number), static_cast<unsigned long long>(x.mark));
-  return text.data();
-}
-
-std::optional<segment_name> parse_name(std::string_view text) {
-  if (!text.ends_with(segment_suffix))
-    return std::nullopt;
-  text.remove_suffix(segment_suffix.size());
-  segment_name x;
-  auto end = text.data() + text.size();
-  auto number = std::from_chars(text.data(), end, x.number);
-  if (number.ec != std::errc{} || number.ptr == end || *number.ptr != '-')
-    return std::nullopt;
-  auto mark = std::from_chars(number.ptr + 1, end, x.mark, 16);
-  if (mark.ec != std::errc{} || mark.ptr != end || x.number == 0)
-    return std::nullopt;
-  return x;
-}
 
 const std::array<std::byte, page_bytes + record_alignment> zeros{};
 
@@ -56,58 +23,6 @@ std::span<const std::byte> padding(uint64_t bytes) {
 
 job_log::job_log(std::shared_ptr<directory> folder, job_log_options options)
   : folder_(std::move(folder)), options_(std::move(options)) {}
-
-result<job_log::opened> job_log::open(std::shared_ptr<directory> folder, job_log_options options) {
-  opened x{job_log{std::move(folder), std::move(options)}, {}, {}};
-  if (auto ok = x.log.find_files(); !ok)
-    return fail_io(ok);
-  if (auto ok = x.log.scan_all(x); !ok)
-    return fail_io(ok);
-  return x;
-}
-
-io_result<void> job_log::find_files() {
-  auto names = folder_->list();
-  if (!names)
-    return io_fail(names);
-  std::sort(names->begin(), names->end());
-  for (auto& name : *names) {
-    auto parsed = parse_name(name);
-    if (!parsed && !name.ends_with(spare_suffix))
-      continue;
-    auto handle = folder_->open(name, open_mode::read_write);
-    if (!handle)
-      return io_fail(handle);
-    auto info = (*handle)->info();
-    if (!info)
-      return io_fail(info);
-    if (parsed) {
-      last_number_ = std::max(last_number_, parsed->number);
-      segments_[parsed->number] = {parsed->mark, info->size, false,
-                                   false,        name,       std::move(*handle)};
-    } else if (spares_.size() < options_.spares && info->size == options_.segment_bytes) {
-      spares_.push_back({name, info->size});
-    } else if (auto ok = folder_->remove(name); !ok) {
-      return ok;
-    }
-  }
-  return {};
-}
-
-io_result<void> job_log::scan_all(opened& into) {
-  for (auto& [number, segment] : segments_) {
-    auto path = folder_->path() + "/" + segment.name;
-    auto scan = scan_segment(*segment.handle, number, segment.mark, path);
-    if (!scan) {
-      // An unreadable segment costs its own records, not the start.
-      into.damages.push_back({path, 0, segment.size, false, scan.error().message});
-      continue;
-    }
-    std::move(scan->records.begin(), scan->records.end(), std::back_inserter(into.records));
-    std::move(scan->damages.begin(), scan->damages.end(), std::back_inserter(into.damages));
-  }
-  return {};
-}
 
 // -- writing -------------------------------------------------------------------------------------
 
@@ -276,10 +191,13 @@ io_result<void> job_log::start_segment(uint64_t size) {
       return ok;
     segment x{options_.random(), chosen.size, false, false, {}, std::move(*handle)};
     auto number = last_number_ + 1;
-    x.name = format_name({number, x.mark});
+    x.name = format_segment_name({number, x.mark});
     if (auto ok = folder_->rename_new(chosen.name, x.name); !ok)
       return ok;
     chosen.name = x.name;
+    // Opened again by its new name, for the messages.
+    if (auto again = folder_->open(x.name, open_mode::read_write))
+      x.handle = std::move(*again);
     // Records under a name that a power cut takes back would be lost with it.
     if (auto ok = folder_->sync(); !ok)
       return ok;
@@ -364,77 +282,6 @@ uint64_t job_log::disk_bytes() const {
   for (auto& x : spares_)
     sum += x.size;
   return sum;
-}
-
-// -- reading -------------------------------------------------------------------------------------
-
-result<found_record> job_log::read(const log_place& place) const {
-  auto i = segments_.find(place.segment);
-  if (i == segments_.end())
-    return fail(ec::internal, "the log has no segment " + std::to_string(place.segment));
-  auto& segment = i->second;
-  auto damaged = [&] {
-    return fail(ec::internal, "the record at offset " + std::to_string(place.offset) + " of "
-                                + folder_->path() + "/" + segment.name
-                                + " is damaged; check the disk");
-  };
-  std::vector<std::byte> front(header_bytes);
-  auto got = segment.handle->read_at(place.offset, front);
-  if (!got)
-    return fail_io(got);
-  auto header = decode_header(front, segment.mark, place.offset);
-  if (!header || header->total_bytes > segment.size - place.offset)
-    return damaged();
-  front.resize(static_cast<size_t>(front_bytes(header->pieces, header->payload_bytes)));
-  got = segment.handle->read_at(place.offset, front);
-  if (!got)
-    return fail_io(got);
-  auto decoded = decode_front(front, *header);
-  if (!decoded)
-    return damaged();
-  return found_record{{place.segment, place.offset, header->total_bytes},
-                      header->kind,
-                      std::move(decoded->payload),
-                      std::move(decoded->pieces)};
-}
-
-result<piece_reader> job_log::pieces_of(const log_place& place,
-                                        std::vector<piece_entry> table) const {
-  auto i = segments_.find(place.segment);
-  if (i == segments_.end())
-    return fail(ec::internal, "the log has no segment " + std::to_string(place.segment));
-  uint64_t bytes = 0;
-  for (auto& piece : table)
-    bytes += aligned(piece.bytes);
-  return piece_reader{i->second.handle, folder_->path() + "/" + i->second.name,
-                      place.offset + place.bytes - bytes, std::move(table)};
-}
-
-piece_reader::piece_reader(std::shared_ptr<file> source, std::string path, uint64_t offset,
-                           std::vector<piece_entry> pieces)
-  : source_(std::move(source)), path_(std::move(path)), offset_(offset),
-    pieces_(std::move(pieces)) {}
-
-result<std::shared_ptr<const std::vector<std::byte>>> piece_reader::read(size_t index) const {
-  auto at = offset_;
-  for (size_t i = 0; i < index; ++i)
-    at += aligned(pieces_[i].bytes);
-  auto& piece = pieces_.at(index);
-  auto bytes = std::make_shared<std::vector<std::byte>>(piece.bytes);
-  auto got = source_->read_at(at, *bytes);
-  if (!got)
-    return fail_io(got);
-  if (*got != piece.bytes || crc32c(*bytes) != piece.crc)
-    return fail(ec::internal, "the pixels at offset " + std::to_string(at) + " of " + path_
-                                + " are damaged; check the disk");
-  return std::shared_ptr<const std::vector<std::byte>>{std::move(bytes)};
-}
-
-result<void> piece_reader::check(size_t index) const {
-  auto bytes = read(index);
-  if (!bytes)
-    return fail(bytes);
-  return {};
 }
 
 } // namespace luna::storage

@@ -175,10 +175,18 @@ void store_recovery::settle(const std::string& id, gathered& job) {
   else if (live.damaged)
     store_.ledger_.drop_pixels(id);
   else if (status.state == job_state::queued && all_written)
-    store_.end(entry, job_state::done);
+    finish(entry);
   else if (status.state == job_state::queued)
     check_pixels(id, job);
   ++(is_ended(entry.state) ? report_.ended : report_.queued);
+}
+
+/// All images have their names; only the last record of the job was not written.
+void store_recovery::finish(job_store::entry& entry) {
+  auto& status = entry.live->status;
+  ++status.attempts;
+  status.error.clear();
+  store_.end(entry, job_state::done);
 }
 
 void store_recovery::check_pixels(const std::string& id, const gathered& job) {

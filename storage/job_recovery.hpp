@@ -34,6 +34,7 @@ private:
   void build(const std::string& id, gathered& job);
   void apply(live_job& job, const job_record& change);
   void settle(const std::string& id, gathered& job);
+  void finish(job_store::entry& entry);
   void check_pixels(const std::string& id, const gathered& job);
   void reconcile_index();
 

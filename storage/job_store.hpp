@@ -6,7 +6,6 @@
 #include <functional>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
@@ -141,6 +140,7 @@ public:
 
   /// The next durable job that is due, now running; nothing if none is. Higher priority first, then
   /// the older one. A job waits while an older one that is queued or running writes the same name.
+  /// Gives a segment back on the way if one is free: so the log stays small under load too.
   std::optional<job_work> take();
 
   /// When `take` may have something again because a backoff ends; nothing if no job waits for that.
@@ -243,7 +243,8 @@ private:
   // job_store_upkeep.cpp
   void write_index();
   void forget_expired();
-  result<void> reclaim();
+  enum class reclaim_mode { without_pixels, all };
+  result<void> reclaim(reclaim_mode mode, int most);
   result<bool> carry_forward(uint64_t segment);
   result<void> carry(const record_ledger::needed_record& record);
 
@@ -259,8 +260,6 @@ private:
   std::unordered_map<uint64_t, ticket_owner> tickets_; ///< records that are not durable
   std::unordered_set<std::string> uncommitted_;        ///< accepted, not durable
   std::unordered_set<std::string> unindexed_;          ///< ids whose row is out of date
-  std::set<uint64_t> reclaimable_;                     ///< segments to look at
-  std::set<uint64_t> known_closed_;                    ///< closed segments that were looked at once
   std::array<size_t, 5> counts_{};                     ///< by job_state
   uint64_t spool_used_ = 0;
   int64_t last_id_time_ = 0;

@@ -9,9 +9,9 @@ namespace luna::storage {
 
 namespace {
 
-constexpr size_t forgotten_at_once = 1000;
-/// Segments that one call gives back: bounds how long it takes.
-constexpr int reclaimed_at_once = 4;
+/// What one call forgets and gives back: bounds how long it takes.
+constexpr size_t forgotten_at_once = 5000;
+constexpr int reclaimed_at_once = 32;
 
 } // namespace
 
@@ -21,7 +21,7 @@ result<void> job_store::maintain() {
   forget_expired();
   if (auto ok = commit(); !ok)
     return tl::make_unexpected(ok.error().reason);
-  if (auto ok = reclaim(); !ok)
+  if (auto ok = reclaim(reclaim_mode::all, reclaimed_at_once); !ok)
     return ok;
   write_index();
   return log_.prepare_spare();
@@ -70,26 +70,16 @@ void job_store::write_index() {
   }
 }
 
-result<void> job_store::reclaim() {
-  reclaimable_.merge(ledger_.take_changed());
-  auto closed = log_.closed_segments();
-  for (auto& [number, size] : closed)
-    if (known_closed_.insert(number).second)
-      reclaimable_.insert(number);
-  int done = 0;
-  for (auto& [number, size] : closed) {
-    if (done == reclaimed_at_once)
+/// Gives closed segments back in which a quarter at most is needed; that is copied, so the log
+/// stays within four times of what is needed.
+/// @param mode without_pixels: leaves segments alone whose jobs are not done; they will be soon.
+result<void> job_store::reclaim(reclaim_mode mode, int most) {
+  for (auto& [number, size] : log_.closed_segments()) {
+    auto needed = ledger_.needed_of(number);
+    if (needed.all > size / 4 || (mode == reclaim_mode::without_pixels && needed.pixels > 0))
+      continue;
+    if (most-- == 0)
       break;
-    if (!reclaimable_.contains(number))
-      continue;
-    uint64_t needed = 0;
-    for (auto& record : ledger_.needed_in(number))
-      needed += record.place.bytes;
-    // Copying at most a quarter keeps the log within four times of what is needed.
-    if (needed * 4 > size) {
-      reclaimable_.erase(number);
-      continue;
-    }
     auto carried = carry_forward(number);
     if (!carried)
       return fail(carried);
@@ -98,9 +88,6 @@ result<void> job_store::reclaim() {
     if (auto ok = log_.retire(number); !ok)
       return ok;
     ledger_.segment_gone(number);
-    reclaimable_.erase(number);
-    known_closed_.erase(number);
-    ++done;
   }
   return {};
 }

@@ -20,6 +20,9 @@ result<tensor_block> job_work::read_pixels(const image& which) const {
 }
 
 std::optional<job_work> job_store::take() {
+  // A failure shows at the next commit, or goes away; nothing depends on it.
+  if (uncommitted_.empty())
+    static_cast<void>(reclaim(reclaim_mode::without_pixels, 1));
   auto blocked = [this](const std::string& id) { return is_blocked(id); };
   while (auto id = queue_.take(options_.clock(), blocked)) {
     auto work = begin_attempt(*id, *jobs_.at(*id).live);

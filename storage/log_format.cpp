@@ -3,7 +3,10 @@
 #include <isa-l/crc.h>
 
 #include <algorithm>
+#include <array>
 #include <bit>
+#include <charconv>
+#include <cstdio>
 #include <cstring>
 #include <limits>
 
@@ -28,6 +31,27 @@ T get(std::span<const std::byte> from, size_t at) {
 constexpr uint16_t format = 1;
 
 } // namespace
+
+std::string format_segment_name(segment_name name) {
+  std::array<char, 64> text;
+  std::snprintf(text.data(), text.size(), "%010llu-%016llx.log",
+                static_cast<unsigned long long>(name.number),
+                static_cast<unsigned long long>(name.mark));
+  return text.data();
+}
+
+std::optional<segment_name> parse_segment_name(std::string_view text) {
+  segment_name x;
+  auto end = text.data() + text.size();
+  auto number = std::from_chars(text.data(), end, x.number);
+  if (number.ec != std::errc{} || number.ptr == end || *number.ptr != '-')
+    return std::nullopt;
+  auto mark = std::from_chars(number.ptr + 1, end, x.mark, 16);
+  if (mark.ec != std::errc{} || x.number == 0)
+    return std::nullopt;
+  // Only the one way in which we write it.
+  return format_segment_name(x) == text ? std::optional{x} : std::nullopt;
+}
 
 uint32_t crc32c(std::span<const std::byte> bytes, uint32_t crc) {
   // The library takes a length of 31 bits and leaves both inversions to us.

@@ -5,6 +5,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 /// The bytes of a record in a segment, little-endian.
@@ -69,6 +70,20 @@ constexpr uint64_t front_bytes(uint32_t pieces, uint64_t payload_bytes) {
 
 /// Bytes of a whole record.
 uint64_t record_bytes(std::span<const piece_entry> pieces, uint64_t payload_bytes);
+
+/// A segment as its file's name describes it: "<number, 10 digits>-<mark, 16 hex digits>.log".
+struct segment_name {
+  uint64_t number = 0;
+  uint64_t mark = 0;
+
+  friend bool operator==(const segment_name&, const segment_name&) = default;
+};
+
+std::string format_segment_name(segment_name name);
+std::optional<segment_name> parse_segment_name(std::string_view text);
+
+/// Ends the names of files that are kept for new segments; what is in them does not count.
+constexpr std::string_view spare_suffix = ".spare";
 
 /// CRC32C (Castagnoli) of the bytes, `crc` being that of what came before.
 uint32_t crc32c(std::span<const std::byte> bytes, uint32_t crc = 0);

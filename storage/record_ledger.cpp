@@ -1,6 +1,7 @@
 #include "storage/record_ledger.hpp"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 namespace luna::storage {
@@ -23,11 +24,6 @@ bool record_ledger::is_needed(const holding& job, const held_record& record) {
   }
 }
 
-void record_ledger::changed(const holding& job) {
-  for (auto& record : job.records)
-    changed_.insert(record.place.segment);
-}
-
 /// Of the records that are not needed one a segment is enough to know that there are any.
 void record_ledger::compact(holding& job) {
   std::set<uint64_t> known;
@@ -43,77 +39,78 @@ void record_ledger::compact(holding& job) {
   job.records = std::move(kept);
 }
 
-void record_ledger::hold(const std::string& id, holding& job, held_record record) {
-  segments_[record.place.segment].insert(id);
-  job.records.push_back(std::move(record));
+void record_ledger::count(const holding& job, bool add) {
+  for (auto& record : job.records) {
+    if (!is_needed(job, record))
+      continue;
+    auto bytes = add ? record.place.bytes : uint64_t{0} - record.place.bytes;
+    auto& needed = segments_[record.place.segment].needed;
+    needed.all += bytes;
+    if (record.kind == record_kind::accepted)
+      needed.pixels += bytes;
+  }
+}
+
+void record_ledger::hold(const std::string& id, holding& job, const held_record& record) {
+  segments_[record.place.segment].ids.insert(id);
+  job.records.push_back(record);
 }
 
 void record_ledger::add(const std::string& id, record_kind kind, const log_place& place) {
   auto& job = jobs_[id];
-  switch (kind) {
-  case record_kind::accepted:
-    job.accepted = place;
-    break;
-  case record_kind::snapshot:
-    job.snapshot = place;
-    break;
-  case record_kind::forgotten:
-    job.forgotten = place;
-    job.gone = true;
-    break;
-  default:
-    break;
-  }
-  hold(id, job, {place, kind, false});
-  if (kind == record_kind::snapshot || kind == record_kind::accepted) {
-    changed(job);
-    compact(job);
-  }
+  change(job, [&] {
+    if (kind == record_kind::accepted)
+      job.accepted = place;
+    if (kind == record_kind::snapshot)
+      job.snapshot = place;
+    if (kind == record_kind::forgotten) {
+      job.forgotten = place;
+      job.gone = true;
+    }
+    hold(id, job, {place, kind, false});
+  });
 }
 
 void record_ledger::add_copy(const std::string& id, const log_place& place) {
-  hold(id, jobs_[id], {place, record_kind::started, true});
+  auto& job = jobs_[id];
+  change(job, [&] { hold(id, job, {place, record_kind::started, true}); });
 }
 
 void record_ledger::drop_pixels(const std::string& id) {
-  auto i = jobs_.find(id);
-  if (i == jobs_.end())
-    return;
-  i->second.pixels_needed = false;
-  changed(i->second);
-  compact(i->second);
+  if (auto i = jobs_.find(id); i != jobs_.end())
+    change(i->second, [&] { i->second.pixels_needed = false; });
 }
 
 bool record_ledger::forget(const std::string& id) {
   auto i = jobs_.find(id);
   if (i == jobs_.end())
     return false;
-  i->second.gone = true;
-  changed(i->second);
-  compact(i->second);
+  change(i->second, [&] { i->second.gone = true; });
   return true;
 }
 
 void record_ledger::segment_gone(uint64_t segment) {
-  auto ids = segments_.extract(segment);
-  changed_.erase(segment);
-  if (ids.empty())
+  auto i = segments_.find(segment);
+  if (i == segments_.end())
     return;
-  for (auto& id : ids.mapped()) {
-    auto i = jobs_.find(id);
-    if (i == jobs_.end())
+  auto ids = std::move(i->second.ids);
+  for (auto& id : ids) {
+    auto found = jobs_.find(id);
+    if (found == jobs_.end())
       continue;
-    auto& job = i->second;
-    std::erase_if(job.records, [segment](auto& x) { return x.place.segment == segment; });
+    auto& job = found->second;
+    change(job, [&] {
+      std::erase_if(job.records, [segment](auto& x) { return x.place.segment == segment; });
+    });
     auto only_tombstones = std::all_of(job.records.begin(), job.records.end(),
                                        [](auto& x) { return x.kind == record_kind::forgotten; });
-    if (job.gone && only_tombstones) {
-      changed(job);
-      for (auto& record : job.records)
-        segments_[record.place.segment].erase(id);
-      jobs_.erase(i);
-    }
+    if (!job.gone || !only_tombstones)
+      continue;
+    for (auto& record : job.records)
+      segments_[record.place.segment].ids.erase(id);
+    jobs_.erase(found);
   }
+  segments_.erase(segment);
 }
 
 log_place record_ledger::accepted(const std::string& id) const {
@@ -139,7 +136,7 @@ std::vector<record_ledger::needed_record> record_ledger::needed_in(uint64_t segm
   auto ids = segments_.find(segment);
   if (ids == segments_.end())
     return needed;
-  for (auto& id : ids->second) {
+  for (auto& id : ids->second.ids) {
     auto i = jobs_.find(id);
     if (i == jobs_.end())
       continue;
@@ -152,8 +149,9 @@ std::vector<record_ledger::needed_record> record_ledger::needed_in(uint64_t segm
   return needed;
 }
 
-std::set<uint64_t> record_ledger::take_changed() {
-  return std::exchange(changed_, {});
+record_ledger::needed_bytes record_ledger::needed_of(uint64_t segment) const {
+  auto i = segments_.find(segment);
+  return i == segments_.end() ? needed_bytes{} : i->second.needed;
 }
 
 } // namespace luna::storage

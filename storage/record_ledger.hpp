@@ -2,7 +2,6 @@
 
 #include <cstdint>
 #include <map>
-#include <set>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
@@ -54,8 +53,12 @@ public:
   /// The records of a segment that would have to be written again to give it back.
   std::vector<needed_record> needed_in(uint64_t segment) const;
 
-  /// Segments of which less is needed than at the last call.
-  std::set<uint64_t> take_changed();
+  /// The bytes of these records, and those of `accepted` records among them.
+  struct needed_bytes {
+    uint64_t all = 0;
+    uint64_t pixels = 0;
+  };
+  needed_bytes needed_of(uint64_t segment) const;
 
 private:
   struct held_record {
@@ -73,14 +76,27 @@ private:
     bool gone = false; ///< forgotten
   };
 
+  struct segment_content {
+    std::unordered_set<std::string> ids;
+    needed_bytes needed;
+  };
+
   static bool is_needed(const holding& job, const held_record& record);
-  void changed(const holding& job);
-  void compact(holding& job);
-  void hold(const std::string& id, holding& job, held_record record);
+  static void compact(holding& job);
+  void count(const holding& job, bool add);
+  void hold(const std::string& id, holding& job, const held_record& record);
+
+  /// Changes a job and keeps the sums of its segments right.
+  template <class Change>
+  void change(holding& job, Change what) {
+    count(job, false);
+    what();
+    compact(job);
+    count(job, true);
+  }
 
   std::unordered_map<std::string, holding> jobs_;
-  std::map<uint64_t, std::unordered_set<std::string>> segments_; ///< ids by segment
-  std::set<uint64_t> changed_;
+  std::map<uint64_t, segment_content> segments_;
 };
 
 } // namespace luna::storage

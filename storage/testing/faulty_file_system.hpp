@@ -96,11 +96,10 @@ public:
   /// What was done, one line an operation, for a failing test's message.
   std::vector<std::string> journal() const;
 
-private:
-  friend class faulty_file;
-  friend class faulty_directory;
+  /// INTERNAL.
   struct disk;
 
+private:
   std::shared_ptr<disk> disk_;
 };
 

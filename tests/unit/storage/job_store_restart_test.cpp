@@ -1,0 +1,268 @@
+#include <boost/test/unit_test.hpp>
+
+#include "simulated_node.hpp"
+
+// What a restart finds.
+
+namespace luna::storage::testing {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+struct fixture : simulated_node {
+  fixture() { BOOST_REQUIRE_EQUAL(boot(), ""); }
+
+  std::string submitted(new_job job) {
+    auto x = submit(std::move(job));
+    BOOST_REQUIRE_MESSAGE(x, x.error().message);
+    return x->job.id;
+  }
+
+  job_status status(const std::string& id) {
+    auto x = store->status(id);
+    BOOST_REQUIRE_MESSAGE(x, x.error().message);
+    return *x;
+  }
+
+  void restart() { BOOST_REQUIRE_EQUAL(power_cycle(survival::synced), ""); }
+
+  /// The one segment that holds something.
+  std::string segment() const {
+    for (auto& path : disk->files("/data/log"))
+      if (path.ends_with(".log"))
+        return path;
+    return {};
+  }
+
+  void flip(size_t at) {
+    auto path = segment();
+    auto text = disk->contents(path).value();
+    text[at] ^= 0x10;
+    disk->put(path, text);
+  }
+};
+
+} // namespace
+
+BOOST_FIXTURE_TEST_SUITE(job_store_restart_test, fixture)
+
+BOOST_AUTO_TEST_CASE(a_queued_job_goes_on_under_the_same_names) {
+  auto job = job_of("", {named("a"), named("a")});
+  job.priority = 1;
+  auto id = submitted(std::move(job));
+  auto before = status(id);
+  restart();
+  BOOST_CHECK_EQUAL(report.queued, 1u);
+  auto after = status(id);
+  BOOST_CHECK(after.images[1].name == before.images[1].name);
+  BOOST_CHECK(after.created == before.created);
+  BOOST_CHECK_EQUAL(store->counters().spool_bytes > 1200, true);
+  auto other = submitted(job_of("", {named("a")}));
+  BOOST_CHECK_EQUAL(status(other).images[0].name.filename, "a_3.png");
+  BOOST_CHECK_EQUAL(store->take()->id, id);
+}
+
+BOOST_AUTO_TEST_CASE(a_key_is_known_across_restarts_in_every_state) {
+  auto queued = submitted(job_of("q", {named("a")}));
+  restart();
+  auto again = submit(job_of("q", {named("a")}));
+  BOOST_REQUIRE(again);
+  BOOST_CHECK(again->known);
+  BOOST_CHECK_EQUAL(again->job.id, queued);
+  work_all();
+  restart();
+  again = submit(job_of("q", {named("a")}));
+  BOOST_REQUIRE(again);
+  BOOST_CHECK(again->known);
+  BOOST_CHECK(again->job.state == job_state::done);
+  BOOST_CHECK(submit(job_of("q", {named("b")}, 5)).error().code == ec::bad_request);
+}
+
+BOOST_AUTO_TEST_CASE(ids_are_never_given_twice) {
+  auto first = submitted(job_of("", {named("a")}));
+  restart();
+  auto second = submitted(job_of("", {named("a")}));
+  clock.advance(-1h);
+  restart();
+  auto third = submitted(job_of("", {named("a")}));
+  BOOST_CHECK_LT(first, second);
+  BOOST_CHECK_LT(second, third);
+}
+
+BOOST_AUTO_TEST_CASE(attempts_backoff_and_error_are_remembered) {
+  disk->inject({io_op::create, "/out/", io_kind::no_space});
+  auto id = submitted(job_of("", {named("a")}));
+  work_all();
+  disk->clear_faults();
+  restart();
+  BOOST_CHECK_EQUAL(status(id).attempts, 1u);
+  BOOST_CHECK_NE(status(id).error.find("no_space"), std::string::npos);
+  BOOST_CHECK(!store->take());
+  BOOST_CHECK(store->next_due() == clock.now + 1s);
+}
+
+BOOST_AUTO_TEST_CASE(a_failed_job_stays_failed_and_can_be_retried) {
+  auto id = submitted(job_of("", {named("a")}));
+  BOOST_REQUIRE(store->take());
+  BOOST_REQUIRE(store->finish_attempt(id, "bad", true));
+  BOOST_REQUIRE(store->commit());
+  restart();
+  BOOST_CHECK(status(id).state == job_state::failed);
+  BOOST_CHECK_EQUAL(status(id).error, "bad");
+  BOOST_REQUIRE(store->retry(id));
+  work_all();
+  BOOST_CHECK(status(id).state == job_state::done);
+}
+
+BOOST_AUTO_TEST_CASE(a_cancelled_job_stays_cancelled) {
+  auto id = submitted(job_of("", {named("a")}));
+  BOOST_REQUIRE(store->cancel(id));
+  BOOST_REQUIRE(store->commit());
+  restart();
+  BOOST_CHECK(status(id).state == job_state::cancelled);
+  BOOST_CHECK(!store->take());
+}
+
+BOOST_AUTO_TEST_CASE(a_cancelled_job_that_was_about_to_publish_only_looks_whether_it_had) {
+  auto id = submitted(job_of("", {named("a"), named("b"), named("c")}));
+  auto work = store->take();
+  publish_request first{work->images[0].name, temporary_name(id, 0)};
+  publish_request second{work->images[1].name, temporary_name(id, 1)};
+  auto text = encoded(*work->read_pixels(work->images[0]));
+  auto bytes = std::as_bytes(std::span{text});
+  auto written = files->write(first, bytes);
+  BOOST_REQUIRE(store->publishing(id, 0, written->identity));
+  auto waiting = files->write(second, bytes);
+  BOOST_REQUIRE(store->publishing(id, 1, waiting->identity));
+  BOOST_REQUIRE(store->commit());
+  BOOST_REQUIRE(files->reveal(first, *written));
+  BOOST_REQUIRE(store->cancel(id));
+  BOOST_REQUIRE(store->commit());
+  restart();
+  BOOST_CHECK(status(id).state == job_state::queued);
+  work_all();
+  auto end = status(id);
+  BOOST_CHECK(end.state == job_state::cancelled);
+  BOOST_CHECK(end.images[0].state == image_state::done);
+  BOOST_CHECK(end.images[1].state == image_state::cancelled);
+  BOOST_CHECK((disk->files(output_folder) == std::vector<std::string>{"/out/a.png"}));
+}
+
+BOOST_AUTO_TEST_CASE(a_job_that_takes_the_process_with_it_is_given_up) {
+  auto id = submitted(job_of("", {named("a")}));
+  auto limit = options.attempts * 3;
+  for (uint32_t i = 0; i < limit; ++i) {
+    BOOST_REQUIRE(store->take());
+    BOOST_REQUIRE_EQUAL(power_cycle(survival::everything), "");
+  }
+  BOOST_CHECK(!store->take());
+  BOOST_CHECK(status(id).state == job_state::failed);
+  BOOST_CHECK_NE(status(id).error.find("the node stopped"), std::string::npos);
+  BOOST_REQUIRE(store->retry(id));
+  work_all();
+  BOOST_CHECK(status(id).state == job_state::done);
+}
+
+BOOST_AUTO_TEST_CASE(progress_forgives_interruptions) {
+  auto id = submitted(job_of("", {named("a"), named("b")}));
+  for (uint32_t i = 0; i < options.attempts * 3 - 1; ++i) {
+    BOOST_REQUIRE(store->take());
+    BOOST_REQUIRE_EQUAL(power_cycle(survival::everything), "");
+  }
+  auto work = store->take();
+  save(*work, work->images[0]);
+  BOOST_REQUIRE_EQUAL(power_cycle(survival::everything), "");
+  BOOST_REQUIRE(store->take());
+  BOOST_REQUIRE_EQUAL(power_cycle(survival::everything), "");
+  BOOST_CHECK(status(id).state == job_state::queued);
+}
+
+BOOST_AUTO_TEST_CASE(an_absent_index_is_made_from_the_log) {
+  submitted(job_of("k", {named("a")}));
+  work_all();
+  auto queued = submitted(job_of("q", {named("b")}));
+  BOOST_REQUIRE(store->maintain());
+  store.reset();
+  auto folder = disk->make_directories("/data/index");
+  auto names = (*folder)->list();
+  for (auto& name : *names)
+    BOOST_REQUIRE((*folder)->remove(name));
+  BOOST_REQUIRE_EQUAL(boot(), "");
+  BOOST_CHECK_EQUAL(store->list(std::nullopt, 10)->size(), 2u);
+  BOOST_CHECK(submit(job_of("k", {named("a")}))->known);
+  BOOST_CHECK_EQUAL(store->list(job_state::queued, 10)->front().id, queued);
+}
+
+BOOST_AUTO_TEST_CASE(a_damaged_index_is_made_from_the_log_and_said_so) {
+  submitted(job_of("k", {named("a")}));
+  work_all();
+  BOOST_REQUIRE(store->maintain());
+  store.reset();
+  for (auto& path : disk->files("/data/index"))
+    disk->put(path, std::string(9000, 'x'));
+  BOOST_REQUIRE_EQUAL(boot(), "");
+  BOOST_CHECK_NE(report.index_rebuilt.find("/data/index/index.db"), std::string::npos);
+  BOOST_CHECK_EQUAL(store->list(job_state::done, 10)->size(), 1u);
+  BOOST_CHECK(submit(job_of("k", {named("a")}))->known);
+}
+
+BOOST_AUTO_TEST_CASE(an_index_of_yesterday_is_brought_up_to_date) {
+  auto id = submitted(job_of("k", {named("a")}));
+  BOOST_REQUIRE(store->maintain());
+  store.reset();
+  auto old = disk->contents("/data/index/index.db").value();
+  BOOST_REQUIRE_EQUAL(boot(), "");
+  work_all();
+  BOOST_REQUIRE(store->maintain());
+  store.reset();
+  disk->put("/data/index/index.db", old);
+  BOOST_REQUIRE_EQUAL(boot(), "");
+  BOOST_CHECK_EQUAL(store->list(job_state::done, 10)->front().id, id);
+  BOOST_CHECK(store->list(job_state::queued, 10)->empty());
+}
+
+BOOST_AUTO_TEST_CASE(a_damaged_picture_costs_its_job_alone_and_is_reported_with_its_place) {
+  auto hit = submitted(job_of("", {named("a")}, 1));
+  auto well = submitted(job_of("", {named("b")}, 2));
+  flip(700); // in the pixels of the first
+  restart();
+  BOOST_REQUIRE_EQUAL(report.damages.size(), 1u);
+  BOOST_CHECK_NE(report.damages[0].message.find("/data/log/"), std::string::npos);
+  BOOST_CHECK(status(hit).state == job_state::failed);
+  BOOST_CHECK_NE(status(hit).error.find("damaged"), std::string::npos);
+  BOOST_CHECK(store->retry(hit).error().code == ec::bad_request);
+  work_all();
+  BOOST_CHECK(status(well).state == job_state::done);
+  BOOST_CHECK_EQUAL(store->counters().damages, 2u);
+}
+
+BOOST_AUTO_TEST_CASE(a_client_that_submits_again_heals_a_damaged_job) {
+  auto hit = submitted(job_of("k", {named("a")}, 1));
+  flip(700);
+  restart();
+  auto again = submit(job_of("k", {named("a")}, 1));
+  BOOST_REQUIRE(again);
+  BOOST_CHECK(!again->known);
+  BOOST_CHECK_NE(again->job.id, hit);
+  BOOST_CHECK_EQUAL(again->job.images[0].name.filename, "a.png");
+  work_all();
+  BOOST_CHECK(disk->contents("/out/a.png") == encoded(pixels_of(1)));
+  restart();
+  BOOST_CHECK(!store->status(hit));
+}
+
+BOOST_AUTO_TEST_CASE(a_job_whose_accepted_record_is_lost_is_failed_if_anything_else_is_known) {
+  auto id = submitted(job_of("", {named("a")}, 1));
+  BOOST_REQUIRE(store->take());
+  BOOST_REQUIRE(store->put_back(id));
+  BOOST_REQUIRE(store->commit());
+  flip(8); // the header of the accepted record
+  restart();
+  BOOST_CHECK(status(id).state == job_state::failed);
+  BOOST_CHECK(store->retry(id).error().code == ec::bad_request);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace luna::storage::testing

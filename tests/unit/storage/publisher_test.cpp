@@ -1,0 +1,180 @@
+#include <boost/test/unit_test.hpp>
+
+#include "simulated_node.hpp"
+#include "storage/digest.hpp"
+#include "storage/publisher.hpp"
+
+namespace luna::storage::testing {
+
+namespace {
+
+struct fixture {
+  std::shared_ptr<faulty_file_system> disk = std::make_shared<faulty_file_system>();
+  publisher files{disk};
+  std::string text = "the bytes of a picture";
+  int records = 0;
+
+  fixture() { BOOST_REQUIRE(disk->make_directories(output_folder)); }
+
+  static publish_request request(std::string name, std::string subfolder = {},
+                                 bool overwrite = false) {
+    return {{output_folder, std::move(subfolder), std::move(name), overwrite}, ".luna-j-0.tmp"};
+  }
+
+  std::span<const std::byte> bytes() const { return std::as_bytes(std::span{text}); }
+
+  result<void> publish(const publish_request& x,
+                       std::optional<file_identity> recorded = std::nullopt) {
+    return files.publish(x, bytes(), recorded, [this](const file_identity&) {
+      ++records;
+      return result<void>{};
+    });
+  }
+
+  file_identity identity() const { return {1u << 30, text.size(), sha256::of(bytes())}; }
+};
+
+} // namespace
+
+BOOST_FIXTURE_TEST_SUITE(publisher_test, fixture)
+
+BOOST_AUTO_TEST_CASE(the_file_has_its_name_and_nothing_else_is_left) {
+  BOOST_REQUIRE(publish(request("a.png")));
+  BOOST_CHECK(disk->contents("/out/a.png") == text);
+  BOOST_CHECK_EQUAL(disk->files(output_folder).size(), 1u);
+  BOOST_CHECK_EQUAL(records, 1);
+}
+
+BOOST_AUTO_TEST_CASE(what_was_published_survives_a_power_cut_with_its_folders) {
+  BOOST_REQUIRE(publish(request("a.png", "x/y/z")));
+  disk->restart(survival::synced);
+  BOOST_CHECK(disk->contents("/out/x/y/z/a.png") == text);
+}
+
+BOOST_AUTO_TEST_CASE(a_folder_that_exists_without_being_durable_is_made_durable) {
+  auto root = disk->open_directory(output_folder);
+  BOOST_REQUIRE((*root)->make_directory("x"));
+  BOOST_REQUIRE(publish(request("a.png", "x")));
+  disk->restart(survival::synced);
+  BOOST_CHECK(disk->contents("/out/x/a.png") == text);
+}
+
+BOOST_AUTO_TEST_CASE(the_record_comes_after_the_bytes_are_durable_and_before_the_name) {
+  auto x = request("a.png");
+  auto outcome = files.publish(x, bytes(), std::nullopt, [&](const file_identity& identity) {
+    BOOST_CHECK(!disk->contents("/out/a.png"));
+    BOOST_CHECK(disk->contents("/out/.luna-j-0.tmp") == text);
+    BOOST_CHECK_EQUAL(disk->journal().back(), "sync /out/.luna-j-0.tmp");
+    BOOST_CHECK(identity.digest == sha256::of(bytes()));
+    BOOST_CHECK_EQUAL(identity.size, text.size());
+    return result<void>{};
+  });
+  BOOST_CHECK(outcome);
+}
+
+BOOST_AUTO_TEST_CASE(without_a_durable_record_the_file_gets_no_name) {
+  auto outcome = files.publish(request("a.png"), bytes(), std::nullopt, [](auto&) {
+    return result<void>{fail(ec::unavailable, "the log is broken")};
+  });
+  BOOST_REQUIRE(!outcome);
+  BOOST_CHECK_EQUAL(outcome.error().message, "the log is broken");
+  BOOST_CHECK(disk->files(output_folder).empty());
+}
+
+BOOST_AUTO_TEST_CASE(a_file_that_took_the_name_meanwhile_is_never_replaced) {
+  disk->put("/out/a.png", "mine");
+  auto outcome = publish(request("a.png"));
+  BOOST_REQUIRE(!outcome);
+  BOOST_CHECK(outcome.error().code == ec::bad_request);
+  BOOST_CHECK_NE(outcome.error().message.find("/out/a.png"), std::string::npos);
+  BOOST_CHECK(disk->contents("/out/a.png") == "mine");
+  BOOST_CHECK_EQUAL(disk->files(output_folder).size(), 1u);
+}
+
+BOOST_AUTO_TEST_CASE(overwrite_replaces) {
+  disk->put("/out/a.png", "old");
+  BOOST_REQUIRE(publish(request("a.png", {}, true)));
+  BOOST_CHECK(disk->contents("/out/a.png") == text);
+}
+
+BOOST_AUTO_TEST_CASE(a_recorded_file_under_its_name_is_not_written_again) {
+  disk->put("/out/a.png", text);
+  BOOST_REQUIRE(publish(request("a.png"), identity())); // by its digest
+  BOOST_CHECK_EQUAL(records, 0);
+  auto inode = (*disk->open_directory(output_folder)).get()->info("a.png")->inode;
+  disk->put("/out/a.png", "edited since");
+  auto again = (*disk->open_directory(output_folder)).get()->info("a.png")->inode;
+  BOOST_CHECK_NE(inode, again);
+  BOOST_CHECK(*files.is_published(request("a.png"), {again, 1, {}})); // by its inode
+}
+
+BOOST_AUTO_TEST_CASE(another_file_under_the_name_does_not_count_as_published) {
+  disk->put("/out/a.png", std::string(text.size(), 'x'));
+  BOOST_CHECK(!*files.is_published(request("a.png"), identity()));
+  BOOST_CHECK(!*files.is_published(request("b.png"), identity()));
+  BOOST_CHECK(!*files.is_published(request("b.png", "no/such/folder"), identity()));
+}
+
+BOOST_AUTO_TEST_CASE(asking_removes_the_left_over_temporary_file) {
+  disk->put("/out/.luna-j-0.tmp", "half");
+  BOOST_CHECK(!*files.is_published(request("a.png"), identity()));
+  BOOST_CHECK(disk->files(output_folder).empty());
+}
+
+BOOST_AUTO_TEST_CASE(a_left_over_temporary_file_is_written_anew) {
+  disk->put("/out/.luna-j-0.tmp", "half of an earlier attempt that was longer than this");
+  BOOST_REQUIRE(publish(request("a.png")));
+  BOOST_CHECK(disk->contents("/out/a.png") == text);
+}
+
+BOOST_AUTO_TEST_CASE(a_failed_sync_is_not_repeated_on_the_same_file) {
+  disk->inject({io_op::sync, ".tmp", io_kind::broken, 0, 1});
+  auto failed = publish(request("a.png"));
+  BOOST_REQUIRE(!failed);
+  BOOST_CHECK(failed.error().code == ec::unavailable);
+  BOOST_CHECK(disk->files(output_folder).empty());
+  BOOST_REQUIRE(publish(request("a.png")));
+  disk->restart(survival::synced);
+  BOOST_CHECK(disk->contents("/out/a.png") == text);
+}
+
+BOOST_AUTO_TEST_CASE(a_full_disk_is_overloaded_and_leaves_nothing) {
+  disk->set_capacity(10);
+  auto failed = publish(request("a.png"));
+  BOOST_REQUIRE(!failed);
+  BOOST_CHECK(failed.error().code == ec::overloaded);
+  BOOST_CHECK(disk->files(output_folder).empty());
+}
+
+BOOST_AUTO_TEST_CASE(missing_rights_and_a_read_only_disk_are_not_permitted) {
+  for (auto kind : {io_kind::no_permission, io_kind::read_only}) {
+    disk->inject({io_op::create, "/out", kind, 0, 1});
+    auto failed = publish(request("a.png"));
+    BOOST_REQUIRE(!failed);
+    BOOST_CHECK(failed.error().code == ec::not_permitted);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_link_below_the_root_is_not_followed) {
+  disk->put_link("/out/elsewhere");
+  auto failed = publish(request("a.png", "elsewhere"));
+  BOOST_REQUIRE(!failed);
+  BOOST_CHECK(failed.error().code == ec::not_permitted);
+  BOOST_CHECK(!publish(request("a.png", "../etc")));
+}
+
+BOOST_AUTO_TEST_CASE(a_link_under_the_final_name_is_not_replaced) {
+  disk->put_link("/out/a.png");
+  BOOST_CHECK(!publish(request("a.png")));
+  BOOST_CHECK(!*files.is_published(request("a.png"), identity()));
+}
+
+BOOST_AUTO_TEST_CASE(a_root_that_is_not_there_is_not_made) {
+  publish_request x{{"/mnt/unmounted", "", "a.png", false}, ".t"};
+  BOOST_CHECK(!publish(x));
+  BOOST_CHECK(!disk->open_directory("/mnt/unmounted"));
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace luna::storage::testing
