@@ -228,3 +228,17 @@ def test_a_build_of_the_repository_is_found(
         path.write_text("#!/bin/sh\n")
         path.chmod(0o755)
     assert find_luna_node() == tmp_path / "build" / "release" / "bin" / "luna-node"
+
+
+def test_the_node_of_an_installed_tree_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("LUNA_NODE", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    client = tmp_path / "share" / "luna" / "python" / "luna_client" / "daemon.py"
+    monkeypatch.setattr(luna_client.daemon, "__file__", str(client))
+    installed = tmp_path / "bin" / "luna-node"
+    installed.parent.mkdir()
+    installed.write_text("#!/bin/sh\n")
+    installed.chmod(0o755)
+    assert find_luna_node() == installed

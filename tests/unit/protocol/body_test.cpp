@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cstring>
+#include <fstream>
 #include <string>
+#include <unistd.h>
 
 #include "messages/safetensors.hpp"
 #include "peer.hpp"
@@ -19,6 +21,14 @@ std::string pattern(size_t bytes) {
   for (size_t i = 0; i < bytes; ++i)
     text[i] = static_cast<char>(i * 7 + i / 251);
   return text;
+}
+
+/// Memory of this process that is really there.
+uint64_t resident_bytes() {
+  uint64_t all = 0;
+  uint64_t resident = 0;
+  std::ifstream{"/proc/self/statm"} >> all >> resident;
+  return resident * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
 }
 
 } // namespace
@@ -52,6 +62,20 @@ BOOST_AUTO_TEST_CASE(a_length_that_is_only_announced_costs_nothing) {
   auto byte = std::byte{1};
   BOOST_TEST(buffer->append({&byte, 1}));
   BOOST_TEST(budget->used() <= body_buffer::step);
+}
+
+BOOST_AUTO_TEST_CASE(large_bodies_that_do_not_come_take_no_pages) {
+  auto budget = byte_budget::make(1024 * mebibyte);
+  std::vector<body_buffer> buffers;
+  auto before = resident_bytes();
+  for (uint64_t size : {32 * mebibyte, 64 * mebibyte})
+    for (auto i = 0; i < 10; ++i) {
+      auto byte = std::byte{1};
+      buffers.push_back(std::move(*body_buffer::make(size, budget)));
+      BOOST_REQUIRE(buffers.back().append({&byte, 1}));
+    }
+  // 960 MiB are announced; the address sanitizer marks one byte in eight of those on the heap.
+  BOOST_TEST(resident_bytes() < before + 200 * mebibyte);
 }
 
 BOOST_AUTO_TEST_CASE(the_budget_is_taken_as_bytes_come_and_never_more_than_the_size) {

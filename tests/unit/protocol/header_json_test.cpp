@@ -230,6 +230,31 @@ BOOST_AUTO_TEST_CASE(what_is_dumped_is_read_again) {
   BOOST_TEST((*read == header));
 }
 
+BOOST_AUTO_TEST_CASE(a_dump_is_that_of_the_library) {
+  for (auto* text :
+       {"{}", "[]", "[[],{}]", R"({"a":{"b":[1,-2,{"c":null}],"d":true},"e":false})",
+        R"([0,-1,18446744073709551615,-9223372036854775808,1.0,0.1,1e300,-0.0,5e-324,100000.0])",
+        R"(["","plain","quote\"","back\\slash","tab\t","nul\u0000","\u001f","\u007f","ä€😀"])",
+        R"({"ä":1,"a\"b":2,"":3})"}) {
+    auto value = json::parse(text);
+    BOOST_TEST(dump_header(value) == value.dump(), text);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_special_character_is_found_at_every_place_of_a_text) {
+  for (auto* special :
+       {"\"", "\\", "\n", "\x01", "\x1f", "\x7f", "\xc3\xa4", "\xff", " ", "!", "[", "]"})
+    for (size_t before = 0; before < 20; ++before)
+      for (size_t after : {0, 1, 7, 8, 20}) {
+        json value{{"x", std::string(before, 'a') + special + std::string(after, 'z')}};
+        auto dumped = dump_header(value);
+        BOOST_TEST(dumped == value.dump(-1, ' ', false, json::error_handler_t::replace));
+        auto read = parse_header(dumped);
+        BOOST_REQUIRE_MESSAGE(read.has_value(), dumped);
+        BOOST_TEST((*read == json::parse(dumped)));
+      }
+}
+
 BOOST_AUTO_TEST_CASE(bytes_that_are_not_utf8_are_dumped_as_replacement_characters) {
   BOOST_TEST(dump_header(json{{"file", "a\xff.png"}}) == "{\"file\":\"a\xef\xbf\xbd.png\"}");
 }

@@ -77,6 +77,22 @@ BOOST_AUTO_TEST_CASE(requests_that_only_wait_do_not_count_up_to_their_own_bound)
   BOOST_TEST(server->in_flight() == 0U);
 }
 
+BOOST_AUTO_TEST_CASE(many_job_waits_in_one_packet_leave_room_for_other_requests) {
+  config.max_in_flight = 2;
+  config.max_waiting = 10;
+  open();
+  std::string packet;
+  for (uint64_t id = 1; id <= 10; ++id)
+    packet += test::request_bytes(id, R"({"cmd":"job_wait","job_id":"x","timeout_ms":1000})");
+  BOOST_TEST(requests_in(events_of(packet)) == 10U);
+  BOOST_TEST(server->in_flight() == 0U);
+  // Past their own bound they count like any other.
+  auto more = test::request_bytes(11, R"({"cmd":"job_wait"})") + test::request_bytes(12)
+            + test::request_bytes(13);
+  BOOST_TEST(requests_in(events_of(more)) == 2U);
+  BOOST_TEST(test::error_code_in(test::drain_frames(*server)) == "overloaded");
+}
+
 BOOST_AUTO_TEST_CASE(a_hostile_length_costs_no_memory_until_bytes_arrive) {
   open();
   feed(test::head_bytes(2, 1, 2, uint64_t{1} << 30) + "{}");
