@@ -17,6 +17,7 @@
 #include "models/attention.hpp"
 #include "models/clip_bpe.hpp"
 #include "models/clip_layout.hpp"
+#include "models/device.hpp"
 #include "models/packed.hpp"
 #include "models/tensors.hpp"
 #include "models/text_encoder.hpp"
@@ -360,6 +361,7 @@ result<std::unique_ptr<text_encoder>> load_text_encoder(std::span<const model_fi
     auto model = std::make_unique<clip_text>(facts, *device);
     if (auto ok = model->load(*file, context); !ok)
       return fail(ok);
+    release_cached_memory(options.device); // what repacking took meanwhile
     return model;
   });
 }

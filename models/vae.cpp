@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "models/device.hpp"
 #include "models/tensors.hpp"
 #include "models/tiling.hpp"
 #include "models/vae_job.hpp"
@@ -153,6 +154,7 @@ result<std::unique_ptr<vae>> load_vae(std::span<const model_file> files, const m
     auto net = load_taesd(*file, facts, *device, context);
     if (!net)
       return fail(net);
+    release_cached_memory(options.device); // what repacking took meanwhile
     return make_vae(facts, std::move(*net));
   });
 }
