@@ -71,6 +71,7 @@ int main(int argc, char** argv) {
   app.add_subcommand("all", "all of them, in this order");
   for (auto& x : entries)
     app.add_subcommand(x.name, x.what);
+  app.add_subcommand("machine", "no figure, only what is said of the machine");
   app.add_subcommand("reply-peer")->group("");
   app.add_subcommand("exchange-peer")->group("");
   CLI11_PARSE(app, argc, argv);
@@ -78,6 +79,8 @@ int main(int argc, char** argv) {
     return run_reply_peer();
   if (app.got_subcommand("exchange-peer"))
     return run_exchange_peer();
+  if (app.got_subcommand("machine"))
+    std::cout << describe_machine().dump() << std::endl;
   auto complete = true;
   for (auto& x : entries)
     if (app.got_subcommand("all") || app.got_subcommand(x.name))
