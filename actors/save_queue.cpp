@@ -160,6 +160,9 @@ void tell_recovery(const storage::recovery_report& report) {
 } // namespace
 
 save_queue_state::~save_queue_state() {
+  for (auto& [id, x] : waiters)
+    x.promise.deliver(
+      make_error(failure{ec::unavailable, "the save queue has ended; ask again", 1000, {}}));
   for (auto& helper : {caf::actor_cast<caf::actor>(store), caf::actor_cast<caf::actor>(intake)})
     if (helper)
       caf::anon_send_exit(helper, caf::exit_reason::user_shutdown);
@@ -168,6 +171,7 @@ save_queue_state::~save_queue_state() {
 result<save_front_actor> start_save_queue(caf::actor_system& system, save_queue_options options) {
   if (auto ok = make_folders(*options.files, options.output_folders); !ok)
     return fail(ok);
+  auto clock = options.store.clock;
   auto opened = storage::job_store::open(options.files, options.data, std::move(options.store));
   if (!opened)
     return fail(opened);
@@ -179,6 +183,7 @@ result<save_front_actor> start_save_queue(caf::actor_system& system, save_queue_
   store->max_workers = options.max_workers;
   store->idle_timeout = options.idle_timeout;
   store->events = options.events;
+  store->clock = std::move(clock);
   store->workers = options.helpers;
   return system.spawn(save_queue, std::move(store), options.output_folders, options.helpers);
 }

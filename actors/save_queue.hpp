@@ -43,6 +43,7 @@ struct save_queue_options {
 struct save_queue_state {
   static inline const char* name = "save_queue";
 
+  /// Who waits hears that the queue has ended.
   ~save_queue_state();
 
   struct waiter {

@@ -40,55 +40,58 @@ save_store_state::worker& start_worker(self_pointer self) {
   return worker;
 }
 
-save_store_state::worker* idle_worker(self_pointer self) {
-  auto& state = self->state;
+save_store_state::worker* idle_worker(save_store_state& state) {
   for (auto& [address, worker] : state.workers)
     if (worker.job.empty())
       return &worker;
-  return state.workers.size() < state.options->max_workers ? &start_worker(self) : nullptr;
+  return nullptr;
 }
 
 void wake_when_due(self_pointer self) {
   auto& state = self->state;
   auto due = state.store->next_due();
-  if (!due || state.due == due)
+  if (!due || (state.due && *state.due <= *due))
     return;
   state.due = due;
-  auto now =
-    std::chrono::time_point_cast<std::chrono::milliseconds>(std::chrono::system_clock::now());
-  auto pause = std::max(*due - now, std::chrono::milliseconds{1});
+  auto pause = std::max(*due - state.options->clock(), std::chrono::milliseconds{1});
   self->delayed_send(self, pause, restart_atom_v);
 }
 
-/// Gives work to whoever is idle.
+/// Gives work to whoever is idle. When all are busy, the end of an attempt comes here again.
 void dispatch(self_pointer self) {
   auto& state = self->state;
   while (!state.draining) {
-    auto* worker = idle_worker(self);
-    if (!worker)
-      break;
+    auto* worker = idle_worker(state);
+    if (!worker && state.workers.size() >= state.options->max_workers)
+      return;
     auto work = state.store->take();
     if (!work)
-      break;
+      return wake_when_due(self);
+    if (!worker)
+      worker = &start_worker(self);
     worker->job = work->id;
     state.changed.insert(work->id);
     schedule_commit(self);
     self->send(worker->handle, run_atom_v,
                std::make_shared<const storage::job_work>(std::move(*work)));
   }
-  wake_when_due(self);
 }
 
+/// A worker that goes is forgotten at once: it must not get a job any more.
 void retire_idle_workers(self_pointer self) {
   auto& state = self->state;
   auto now = self->clock().now();
-  auto above =
-    state.workers.size() - std::min<size_t>(state.workers.size(), state.options->min_workers);
-  for (auto& [address, worker] : state.workers)
-    if (above > 0 && worker.job.empty() && now - worker.idle_since >= state.options->idle_timeout) {
+  for (auto i = state.workers.begin();
+       i != state.workers.end() && state.workers.size() > state.options->min_workers;) {
+    auto& worker = i->second;
+    if (worker.job.empty() && now - worker.idle_since >= state.options->idle_timeout) {
+      self->demonitor(worker.handle.address());
       self->send_exit(worker.handle, caf::exit_reason::user_shutdown);
-      --above;
+      i = state.workers.erase(i);
+    } else {
+      ++i;
     }
+  }
 }
 
 void answer_drained(self_pointer self) {
@@ -144,15 +147,15 @@ void commit(self_pointer self) {
   auto& state = self->state;
   state.commit_scheduled = false;
   if (auto ok = state.store->commit(); !ok) {
-    commit_failed(self, ok.error());
+    commit_failed(self, ok.error()); // what has changed is told after a commit that succeeds
   } else {
     for (auto& record : std::exchange(state.records, {}))
       record.promise.deliver(true);
     for (auto& x : std::exchange(state.answers, {}))
       answer(self, x);
+    for (auto& id : std::exchange(state.changed, {}))
+      tell(self, id);
   }
-  for (auto& id : std::exchange(state.changed, {}))
-    tell(self, id);
   dispatch(self);
   answer_drained(self);
 }
@@ -236,6 +239,7 @@ void worker_down(self_pointer self, const caf::down_msg& x) {
 }
 
 void upkeep(self_pointer self) {
+  commit(self); // what a failed commit has left
   if (auto ok = self->state.store->maintain(); !ok)
     spdlog::warn("upkeep of the job log: {}", ok.error().message);
   retire_idle_workers(self);
@@ -254,6 +258,14 @@ caf::result<bool> drain(self_pointer self) {
 } // namespace
 
 save_store_state::~save_store_state() {
+  auto gone = make_error(
+    failure{ec::unavailable, "the save queue ended before the disk had it; ask again", 1000, {}});
+  for (auto& x : answers)
+    x.promise.deliver(gone);
+  for (auto& x : records)
+    x.promise.deliver(gone);
+  for (auto& promise : drained)
+    promise.deliver(gone);
   for (auto& [address, worker] : workers)
     caf::anon_send_exit(worker.handle, caf::exit_reason::user_shutdown);
 }

@@ -4,6 +4,7 @@
 #include <caf/typed_response_promise.hpp>
 
 #include <chrono>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -25,6 +26,7 @@ struct save_store_options {
   uint32_t max_workers = 4;
   std::chrono::milliseconds idle_timeout{300000}; ///< of a worker above min_workers
   event_hub_actor events;                         ///< hears of every change; may be null
+  std::function<storage::time_point()> clock;     ///< that of the store
   thread_policy workers = thread_policy::detached;
 };
 
@@ -40,7 +42,7 @@ struct save_store_options {
 struct save_store_state {
   static inline const char* name = "save_store";
 
-  /// The workers end with their store.
+  /// The workers end with their store, and who waits for it hears that.
   ~save_store_state();
 
   struct pending_answer {

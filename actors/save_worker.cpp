@@ -28,7 +28,6 @@ void report(self_pointer self, const storage::job_work::image& image, const std:
   auto& state = self->state;
   self->send(state.store, answer_atom_v, state.work->id, image.index, error);
   ++state.next;
-  write_next(self);
 }
 
 void end_attempt(self_pointer self, const std::string& error) {
@@ -66,15 +65,22 @@ void record_and_reveal(self_pointer self, const storage::job_work::image& image,
               std::move(identity))
     .then(
       [self, &image, written = std::move(written)](bool) {
-        auto done = self->state.publisher->reveal(request_of(self->state, image), written);
+        auto request = request_of(self->state, image);
+        auto done = self->state.publisher->reveal(request, written);
+        if (!done) // the last attempt must not leave it lying about
+          self->state.publisher->discard(request);
         report(self, image, done ? "" : done.error().message);
+        write_next(self);
       },
       [self, &image](const caf::error& err) {
         self->state.publisher->discard(request_of(self->state, image));
         report(self, image, to_failure(err, "the job log").message);
+        write_next(self);
       });
 }
 
+/// Takes an image as far as it goes without waiting: to its end, or to where its record is asked
+/// for (then `next` still points at it).
 void write_image(self_pointer self, const storage::job_work::image& image) {
   auto& state = self->state;
   auto request = request_of(state, image);
@@ -87,7 +93,7 @@ void write_image(self_pointer self, const storage::job_work::image& image) {
   }
   if (state.work->only_check) {
     ++state.next;
-    return write_next(self);
+    return;
   }
   auto bytes = encoded(state, image);
   if (!bytes)
@@ -98,12 +104,16 @@ void write_image(self_pointer self, const storage::job_work::image& image) {
   record_and_reveal(self, image, std::move(*written));
 }
 
+/// A loop, for a job may have ten thousand images and all of them may fail.
 void write_next(self_pointer self) {
   auto& state = self->state;
-  if (state.next < state.work->images.size())
-    write_image(self, state.work->images[state.next]);
-  else
-    end_attempt(self, "");
+  while (state.next < state.work->images.size()) {
+    auto current = state.next;
+    write_image(self, state.work->images[current]);
+    if (state.next == current)
+      return; // goes on when the record is durable
+  }
+  end_attempt(self, "");
 }
 
 void begin(self_pointer self, std::shared_ptr<const storage::job_work> work) {
