@@ -6,6 +6,7 @@
 #include <cstring>
 #include <fcntl.h>
 #include <filesystem>
+#include <fstream>
 #include <poll.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -120,6 +121,18 @@ void child_process::stop(std::chrono::milliseconds patience) {
     std::this_thread::sleep_for(std::chrono::milliseconds{5});
   }
   pid_ = -1;
+}
+
+double cpu_seconds_of(pid_t pid) {
+  double nanoseconds = 0;
+  std::error_code ignored;
+  auto threads = "/proc/" + std::to_string(pid) + "/task";
+  for (auto& thread : std::filesystem::directory_iterator{threads, ignored}) {
+    double x = 0;
+    std::ifstream{thread.path() / "schedstat"} >> x;
+    nanoseconds += x;
+  }
+  return nanoseconds / 1e9;
 }
 
 std::string own_path() {

@@ -41,6 +41,9 @@ private:
   std::string said_;
 };
 
+/// CPU time of all threads of a process so far.
+double cpu_seconds_of(pid_t pid);
+
 /// This program's own path.
 std::string own_path();
 

@@ -1,5 +1,5 @@
 #include <chrono>
-#include <optional>
+#include <unistd.h>
 
 #include "actors/exchange.hpp"
 #include "bench/figure.hpp"
@@ -62,17 +62,46 @@ struct near_node {
   }
 };
 
-double gb_per_s(std::vector<double> seconds) {
-  return picture_bytes / median(std::move(seconds)) / 1e9;
-}
+/// What many transfers of one kind took.
+struct transfers {
+  std::vector<double> seconds;
+  double cpu = 0; ///< of both processes
 
-figure figure_of(const char* what, const std::vector<double>& times,
-                 const std::vector<double>& plain) {
-  figure x{"node_to_node", what, gb_per_s(times), "GB/s", target{false, 1.2}};
+  double gb_per_s() const { return picture_bytes / median(seconds) / 1e9; }
+  double cpu_ms() const { return 1000 * cpu / static_cast<double>(seconds.size()); }
+};
+
+/// Runs transfers and notes what they take.
+class stopwatch {
+public:
+  explicit stopwatch(pid_t peer) : peer_(peer) {}
+
+  /// @param run tells its seconds. @returns its failure.
+  template <class F>
+  result<void> time(transfers& into, F run) {
+    auto cpu = now();
+    result<double> seconds = run();
+    if (!seconds)
+      return fail(seconds);
+    into.seconds.push_back(*seconds);
+    into.cpu += now() - cpu;
+    return {};
+  }
+
+private:
+  double now() const { return cpu_seconds_of(::getpid()) + cpu_seconds_of(peer_); }
+
+  pid_t peer_;
+};
+
+figure figure_of(const char* what, const transfers& calls, const transfers& plain) {
+  figure x{"node_to_node", what, calls.gb_per_s(), "GB/s", target{false, 1.2}};
   x.more = {{"bytes", picture_bytes},
             {"rounds", rounds},
-            {"plain_gb_per_s", rounded(gb_per_s(plain))},
-            {"ratio_to_plain", rounded(gb_per_s(times) / gb_per_s(plain))}};
+            {"cpu_ms", rounded(calls.cpu_ms())},
+            {"plain_gb_per_s", rounded(plain.gb_per_s())},
+            {"plain_cpu_ms", rounded(plain.cpu_ms())},
+            {"ratio_to_plain", rounded(calls.gb_per_s() / plain.gb_per_s())}};
   return x;
 }
 
@@ -90,21 +119,21 @@ result<std::vector<figure>> measure_exchange(const options&) {
     return fail(ok);
   auto picture = make_picture();
   std::vector<std::byte> memory(picture_bytes), small(1);
-  std::vector<double> sent, received, plain_sent, plain_received;
+  stopwatch watch{peer->process.pid()};
+  transfers sent, received, plain_sent, plain_received;
   for (int i = 0; i < warm_up + rounds; ++i) {
-    auto a = plain->exchange(picture.tensor.bytes(), small);
-    auto b = node.call({picture}, 0);
-    auto c = plain->exchange({}, memory);
-    auto d = node.call({}, picture_bytes);
-    for (auto* x : {&a, &b, &c, &d})
-      if (!*x)
-        return fail(*x);
-    if (i < warm_up)
-      continue;
-    plain_sent.push_back(*a);
-    sent.push_back(*b);
-    plain_received.push_back(*c);
-    received.push_back(*d);
+    if (i == warm_up)
+      sent = received = plain_sent = plain_received = {};
+    auto ok =
+      watch.time(plain_sent, [&] { return plain->exchange(picture.tensor.bytes(), small); });
+    if (ok)
+      ok = watch.time(sent, [&] { return node.call({picture}, 0); });
+    if (ok)
+      ok = watch.time(plain_received, [&] { return plain->exchange({}, memory); });
+    if (ok)
+      ok = watch.time(received, [&] { return node.call({}, picture_bytes); });
+    if (!ok)
+      return fail(ok);
   }
   return std::vector{figure_of("median, to a pool there", sent, plain_sent),
                      figure_of("median, an answer from there", received, plain_received)};

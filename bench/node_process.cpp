@@ -2,7 +2,6 @@
 
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <string>
 #include <utility>
 
@@ -35,18 +34,6 @@ result<protocol::client> node_process::connect() const {
   at.port = port_;
   at.name = "luna-bench/" LUNA_VERSION;
   return protocol::client::connect(at);
-}
-
-double node_process::cpu_seconds() const {
-  auto threads = "/proc/" + std::to_string(process_.pid()) + "/task";
-  double nanoseconds = 0;
-  std::error_code ignored;
-  for (auto& thread : std::filesystem::directory_iterator{threads, ignored}) {
-    double x = 0;
-    std::ifstream{thread.path() / "schedstat"} >> x;
-    nanoseconds += x;
-  }
-  return nanoseconds / 1e9;
 }
 
 } // namespace luna::bench

@@ -18,7 +18,7 @@ public:
   result<protocol::client> connect() const;
 
   /// CPU time of all its threads so far.
-  double cpu_seconds() const;
+  double cpu_seconds() const { return cpu_seconds_of(process_.pid()); }
 
   const std::string& folder() const noexcept { return folder_.path(); }
 
