@@ -232,10 +232,14 @@ bool needs_tick(const connection_state& state) {
 
 void schedule_tick(connection_pointer self) {
   auto& state = self->state;
-  if (state.tick_is_due || !needs_tick(state))
+  if (!needs_tick(state)) {
+    state.watched = false;
     return;
-  state.tick_is_due = true;
-  state.received.since = state.sent.since = self->clock().now();
+  }
+  if (!std::exchange(state.watched, true))
+    state.received.since = state.sent.since = self->clock().now();
+  if (std::exchange(state.tick_is_due, true))
+    return;
   auto shortest = std::min(state.core->hello_time, state.core->progress_time);
   self->delayed_send(self, std::clamp(shortest / 10, shortest_tick, longest_tick), tick_atom_v);
 }

@@ -78,6 +78,7 @@ struct connection_state {
   size_t handed = 0;     ///< bytes of the output that CAF holds
 
   bool tick_is_due = false;
+  bool watched = false; ///< something is under way that must make progress
   std::chrono::steady_clock::time_point opened{};
   std::chrono::steady_clock::time_point ended{}; ///< when the end was said
   progress_watch received;
