@@ -62,15 +62,22 @@ void ask_all(self_pointer self, const collector_ptr& run,
   }
 }
 
+/// Tells the directory and whoever subscribed the mode in force.
+void announce_mode(self_pointer self) {
+  auto& state = self->state;
+  send_mode(self);
+  publish(self, "attention",
+          nlohmann::json{{"event", "attention"},
+                         {"node", state.plan.node},
+                         {"mode", to_string(state.state.mode)},
+                         {"epoch", state.state.epoch}}
+            .dump());
+}
+
 void set_mode(self_pointer self, const collector_ptr& run, attention_mode mode) {
   ask_all<bool>(
     self, run, self->state.parts.devices, quick, [](auto&, bool) {}, attention_atom_v, mode);
-  publish(self, "attention",
-          nlohmann::json{{"event", "attention"},
-                         {"node", self->state.plan.node},
-                         {"mode", to_string(mode)},
-                         {"epoch", self->state.state.epoch}}
-            .dump());
+  announce_mode(self);
 }
 
 void carry_out(self_pointer self, const collector_ptr& run, const cluster_command& command) {
@@ -144,8 +151,10 @@ void adopt(self_pointer self, const cluster_state& x) {
   spdlog::info("{} adopts epoch {} with attention mode {}", state.plan.node, x.epoch,
                to_string(x.mode));
   caf::anon_send(state.plan.keeper, keep_atom_v, x);
-  if (changed)
+  if (changed) {
     apply_mode(self);
+    announce_mode(self);
+  }
 }
 
 void apply_mode(self_pointer self) {

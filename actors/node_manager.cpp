@@ -42,9 +42,10 @@ node_manager_actor::behavior_type node_manager(self_pointer self, node_plan plan
   auto started = start_children(self);
   if (started) {
     dial_earlier_nodes(self);
-    self->send(self, tick_atom_v);
+    self->send(self, tick_atom_v); // the first snapshot says that the node has started
+  } else {
+    state.plan.on_started(std::move(started));
   }
-  state.plan.on_started(std::move(started));
   return {
     [self](join_atom, const node_greeting& x) { return welcome(self, x); },
     [self](snapshot_atom, node_snapshot& x) { take_snapshot(self, x); },

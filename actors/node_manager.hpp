@@ -72,7 +72,7 @@ struct node_plan {
   std::chrono::milliseconds tick{1000};
   std::chrono::milliseconds redial{500}; ///< first pause; doubles up to 8 times as long
 
-  /// Called once all children have started, or with why one could not.
+  /// Called once all children have started and the directory knows them, or with why not.
   std::function<void(result<void>)> on_started;
 
   /// Called when the node has stopped, with the exit status of the program.

@@ -43,6 +43,9 @@ void follow(self_pointer self, const supervisor_actor& supervisor);
 /// Asks all children how they are and sends what changed. @param with_models: the model files, too.
 void refresh_snapshot(self_pointer self, bool with_models);
 
+/// Sends the epoch and the mode in force at once: who asks after an acknowledgement sees them.
+void send_mode(self_pointer self);
+
 /// Sends the last snapshot to one node, or to the directory and all nodes.
 void send_snapshot(self_pointer self, const node_manager_actor& to);
 void send_snapshot(self_pointer self);

@@ -12,7 +12,7 @@ namespace luna::node_parts_of {
 
 namespace {
 
-/// A child that does not say how it is within this time is left out of the snapshot.
+/// A child that does not say how it is within this time stays in the snapshot as it was.
 constexpr std::chrono::seconds patience{1};
 
 /// A snapshot on its way: complete when nobody is pending.
@@ -31,6 +31,7 @@ bool same(const node_snapshot& x, const node_snapshot& y) {
 void complete(self_pointer self, node_snapshot snapshot) {
   auto& state = self->state;
   state.gathering = false;
+  snapshot.state_seen = state.state; // it may have changed meanwhile
   auto by_name = [](auto& x, auto& y) { return x.name < y.name; };
   std::sort(snapshot.pools.begin(), snapshot.pools.end(), by_name);
   std::sort(snapshot.devices.begin(), snapshot.devices.end(), by_name);
@@ -39,12 +40,23 @@ void complete(self_pointer self, node_snapshot snapshot) {
   snapshot.version = state.snapshot.version + 1;
   state.snapshot = std::move(snapshot);
   send_snapshot(self);
+  // From now on the directory knows what this node has.
+  if (auto started = std::exchange(state.plan.on_started, nullptr))
+    started({});
 }
 
-/// Asks one child; its answer goes into the snapshot by `take`.
-template <class Answer, class Handle, class Take, class... Ts>
+/// Puts the row of a child that gave no answer into the snapshot, as it was in the last one.
+template <class Row>
+void keep_row(const std::vector<Row>& last, const std::string& name, std::vector<Row>& rows) {
+  auto row = std::find_if(last.begin(), last.end(), [&](auto& x) { return x.name == name; });
+  if (row != last.end())
+    rows.push_back(*row);
+}
+
+/// Asks one child; its answer goes into the snapshot by `take`, no answer by `keep`.
+template <class Answer, class Handle, class Take, class Keep, class... Ts>
 void ask(self_pointer self, const std::shared_ptr<gathering>& run, const Handle& who, Take take,
-         const Ts&... xs) {
+         Keep keep, const Ts&... xs) {
   ++run->pending;
   auto done = [self, run] {
     if (--run->pending == 0)
@@ -56,10 +68,20 @@ void ask(self_pointer self, const std::shared_ptr<gathering>& run, const Handle&
         take(run->snapshot, answer);
         done();
       },
-      [done](const caf::error&) { done(); });
+      [run, keep, done](const caf::error&) {
+        keep(run->snapshot);
+        done();
+      });
 }
 
 } // namespace
+
+void send_mode(self_pointer self) {
+  auto& state = self->state;
+  state.snapshot.state_seen = state.state;
+  ++state.snapshot.version;
+  send_snapshot(self);
+}
 
 void refresh_snapshot(self_pointer self, bool with_models) {
   auto& state = self->state;
@@ -80,10 +102,13 @@ void refresh_snapshot(self_pointer self, bool with_models) {
   x.models = state.snapshot.models;
   for (auto& [name, pool] : parts.pools)
     ask<pool_row>(
-      self, run, pool, [](auto& y, const pool_row& row) { y.pools.push_back(row); }, status_atom_v);
+      self, run, pool, [](auto& y, const pool_row& row) { y.pools.push_back(row); },
+      [self, name = name](auto& y) { keep_row(self->state.snapshot.pools, name, y.pools); },
+      status_atom_v);
   for (auto& [name, device] : parts.devices)
     ask<device_row>(
       self, run, device, [](auto& y, const device_row& row) { y.devices.push_back(row); },
+      [self, name = name](auto& y) { keep_row(self->state.snapshot.devices, name, y.devices); },
       status_atom_v);
   if (with_models && parts.catalog)
     ask<std::shared_ptr<const model_listing>>(
@@ -94,7 +119,7 @@ void refresh_snapshot(self_pointer self, bool with_models) {
         y.models_revision = listing->revision;
         y.models = listing->rows;
       },
-      list_atom_v);
+      [](auto&) {}, list_atom_v);
   if (--run->pending == 0)
     complete(self, std::move(run->snapshot));
 }

@@ -53,6 +53,8 @@ void finish(self_pointer self) {
   auto& state = self->state;
   if (std::exchange(state.ended, true))
     return;
+  if (auto started = std::exchange(state.plan.on_started, nullptr))
+    started(fail(ec::internal, "node " + state.plan.node + " stopped before it was ready"));
   state.plan.on_stopped(state.exit_status);
 }
 
