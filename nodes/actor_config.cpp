@@ -7,24 +7,16 @@
 
 #include <algorithm>
 #include <chrono>
-#include <fstream>
 
 #include "messages/error.hpp"
 #include "messages/node_view.hpp"
 #include "messages/tensor_chunk.hpp"
 #include "messages/type_ids.hpp"
+#include "nodes/tls_files.hpp"
 
 namespace luna {
 
 namespace {
-
-/// The first line of a file, for the key's passphrase; empty if there is no file.
-std::string first_line(const std::string& path) {
-  std::string line;
-  if (!path.empty())
-    std::getline(std::ifstream{path} >> std::ws, line);
-  return line;
-}
 
 void bump_node_id(const effective_configuration& configuration, const actor_config& config) {
   for (auto& node : configuration.cluster.nodes) {
@@ -52,7 +44,7 @@ actor_config::actor_config(const effective_configuration& configuration) {
     openssl_cafile = cluster.tls.ca;
     openssl_certificate = cluster.tls.certificate;
     openssl_key = cluster.tls.key;
-    openssl_passphrase = first_line(cluster.tls.passphrase_file);
+    openssl_passphrase = read_passphrase(cluster.tls);
   }
   bump_node_id(configuration, *this);
 }

@@ -22,6 +22,7 @@
 #include "nodes/command_line.hpp"
 #include "nodes/logging.hpp"
 #include "nodes/signals.hpp"
+#include "nodes/tls_files.hpp"
 #include "nodes/watchdog.hpp"
 #include "nodes/wiring.hpp"
 #include "storage/data_lock.hpp"
@@ -163,6 +164,8 @@ int start(effective_configuration configuration) {
   if (!configuration.not_built.empty())
     spdlog::warn("the configuration has keys of parts that this version does not have yet: {}",
                  fmt::join(configuration.not_built, ", "));
+  if (auto ok = check_tls_files(configuration.cluster.cluster.tls); !ok)
+    return complain(ok.error(), bad_configuration);
   auto data = open_data(configuration.self().data);
   if (!data)
     return complain(data.error(), cannot_start);

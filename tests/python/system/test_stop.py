@@ -37,7 +37,7 @@ def test_running_work_is_finished_before_the_end_and_new_work_refused(
     node: NodeProcess, background: Background
 ) -> None:
     began: list[int] = []
-    picture = np.zeros((1, 768, 768, 3), np.uint8)
+    picture = np.zeros((1, 384, 384, 3), np.uint8)
     with node.client(timeout=300) as luna, node.client() as late:
         late.ping()
         future = background(
@@ -45,7 +45,7 @@ def test_running_work_is_finished_before_the_end_and_new_work_refused(
             picture,
             VAE,
             tiled=True,
-            tile_size=256,
+            tile_size=128,
             progress=lambda *_: began.append(1),
         )
         while not began:
@@ -54,7 +54,7 @@ def test_running_work_is_finished_before_the_end_and_new_work_refused(
         with pytest.raises((ShuttingDownError, ConnectionLostError)):
             while True:  # until the signal has arrived
                 late.clip_tokenize("a", CLIP)
-        assert future.result(PATIENCE).latents.shape == (1, 4, 96, 96)
+        assert future.result(PATIENCE).latents.shape == (1, 4, 48, 48)
     assert node.wait_end() == 0
 
 

@@ -128,4 +128,19 @@ def test_a_missing_certificate_is_named_at_the_start(
         config=cluster_file.write("alpha", "beta", tls=tls), node="alpha", ready=False
     )
     assert node.wait_end() != 0
-    assert any("nowhere.pem" in line for line in node.log), node.log
+    assert any("cluster.tls.certificate" in line and "nowhere.pem" in line for line in node.log)
+
+
+def test_files_that_are_not_what_they_should_be_are_named_at_the_start(
+    start_node: Start, cluster_file: ClusterFile, tmp_path: Path, ours: Authority
+) -> None:
+    identity = ours.issue("alpha")
+    text = tmp_path / "text.pem"
+    text.write_text("not a certificate")
+    other = ours.issue("beta")
+    right = identity.as_config()
+    for key, wrong in (("ca", text), ("certificate", text), ("key", text), ("key", other.key)):
+        config = cluster_file.write("alpha", "beta", tls=right | {key: wrong})
+        node = start_node(config=config, node="alpha", ready=False)
+        assert node.wait_end() == 78
+        assert any(f"cluster.tls.{key}" in line and str(wrong) in line for line in node.log)
