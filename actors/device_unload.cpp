@@ -36,8 +36,8 @@ bool matches(const device_ledger::model& model, const std::vector<model_kind>& k
              const std::vector<std::string>& names) {
   auto has_kind = kinds.empty() || std::find(kinds.begin(), kinds.end(), model.kind) != kinds.end();
   auto has_name =
-    names.empty() || std::any_of(names.begin(), names.end(), [&](auto name) {
-      std::replace(name.begin(), name.end(), '\\', '/');
+    names.empty() || std::any_of(names.begin(), names.end(), [&](auto& asked) {
+      auto name = with_slashes(asked);
       return name == model.name
           || std::find(model.names.begin(), model.names.end(), name) != model.names.end();
     });

@@ -21,11 +21,6 @@ using self_pointer = directory_actor::stateful_pointer<directory_state>;
 constexpr std::chrono::milliseconds node_away_retry{1000};
 constexpr std::chrono::seconds catalog_patience{5};
 
-std::string with_slashes(std::string name) {
-  std::replace(name.begin(), name.end(), '\\', '/');
-  return name;
-}
-
 /// The reference with its alias put in.
 model_ref resolved_alias(const directory_state& state, model_ref ref) {
   for (auto& file : ref.files) {

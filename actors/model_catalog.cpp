@@ -98,7 +98,7 @@ result<found_model> find_one(self_pointer self, model_kind kind, const std::stri
 std::vector<std::string> names_of(const catalog_options& options, const found_model& found) {
   std::vector<std::string> names{found.name, found.folder + ":" + found.name};
   for (auto& [alias, file] : options.aliases)
-    if (std::find(names.begin(), names.begin() + 2, file) != names.begin() + 2)
+    if (std::find(names.begin(), names.begin() + 2, with_slashes(file)) != names.begin() + 2)
       names.push_back(alias);
   return names;
 }

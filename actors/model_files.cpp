@@ -200,8 +200,7 @@ std::vector<model_row> list_model_files(const model_search_path& folders) {
 
 result<found_model> find_model_files(const model_search_path& folders, model_kind kind,
                                      std::string_view asked) {
-  std::string name{asked};
-  std::replace(name.begin(), name.end(), '\\', '/');
+  auto name = with_slashes(std::string{asked});
   auto order = folders_of(kind);
   auto colon = name.find(':');
   if (colon != std::string::npos) {

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 
 namespace luna {
@@ -29,6 +31,12 @@ constexpr std::optional<model_kind> model_kind_of(std::string_view name) {
     if (to_string(kind) == name)
       return kind;
   return std::nullopt;
+}
+
+/// A model's name as luna compares it; ComfyUI on Windows lists `sub\x` for `sub/x`.
+inline std::string with_slashes(std::string name) {
+  std::replace(name.begin(), name.end(), '\\', '/');
+  return name;
 }
 
 } // namespace luna
