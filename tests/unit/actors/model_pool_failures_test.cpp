@@ -1,0 +1,125 @@
+#include "pool_fixture.hpp"
+
+using namespace luna;
+using namespace luna::testing;
+using namespace std::chrono_literals;
+
+BOOST_FIXTURE_TEST_SUITE(model_pool_failures_test, pool_fixture)
+
+// -- failures around it
+
+BOOST_AUTO_TEST_CASE(a_crash_of_the_worker_fails_what_ran_and_the_rest_goes_on) {
+  auto id = submit(decode());
+  auto next = submit(decode("b"));
+  auto jobs = std::exchange(worker->jobs, {});
+  self->send_exit(worker->worker, caf::exit_reason::kill);
+  run();
+  auto x = answer(id);
+  BOOST_TEST((x.error().code == ec::unavailable));
+  BOOST_TEST(x.error().retry_after_ms > 0u);
+  pass(1s); // the worker starts again
+  BOOST_TEST((running() == batches{{next}}));
+  finish();
+  BOOST_TEST(static_cast<bool>(answer(next)));
+}
+
+BOOST_AUTO_TEST_CASE(without_its_device_a_pool_answers_unavailable_and_ends) {
+  auto running_task = submit(decode());
+  auto queued = submit(decode());
+  self->monitor(uut);
+  end(device);
+  for (auto id : {running_task, queued})
+    BOOST_TEST((code(id) == ec::unavailable));
+  auto ended = false;
+  self->receive([&](const caf::down_msg& x) { ended = x.source == uut.address(); },
+                caf::after(0s) >> [] {});
+  BOOST_TEST(ended);
+}
+
+BOOST_AUTO_TEST_CASE(without_its_catalog_a_pool_ends) {
+  catalog_of->hold = true;
+  auto id = submit(decode());
+  end(catalog);
+  BOOST_TEST((code(id) == ec::unavailable));
+}
+
+BOOST_AUTO_TEST_CASE(a_pool_that_is_told_to_stop_answers_its_tasks_and_stops_its_work) {
+  auto id = submit(decode());
+  auto stop = worker->jobs.at(0).order->items.at(0).stop;
+  end(uut);
+  BOOST_TEST((code(id) == ec::shutting_down));
+  BOOST_TEST(stop.stop_requested());
+}
+
+BOOST_AUTO_TEST_CASE(even_a_killed_pool_stops_its_work) {
+  submit(decode());
+  auto stop = worker->jobs.at(0).order->items.at(0).stop;
+  self->send_exit(uut, caf::exit_reason::kill);
+  run();
+  BOOST_TEST(stop.stop_requested());
+}
+
+BOOST_AUTO_TEST_CASE(figures_are_of_answered_tasks) {
+  auto id = submit(decode());
+  pass(250ms);
+  finish();
+  BOOST_REQUIRE(answer(id));
+  BOOST_TEST(row().p50_us == 250000u);
+  BOOST_TEST(row().p95_us == 250000u);
+}
+
+// -- text
+
+BOOST_AUTO_TEST_CASE(text_is_batched_by_tokens) {
+  start_text();
+  auto first = submit(tokens());
+  auto two = submit(tokens("a", 2));
+  auto other = submit(tokens("a", 2)); // eight and eight are more than twelve
+  auto one = submit(tokens());
+  BOOST_TEST((running() == batches{{first}}));
+  finish();
+  BOOST_TEST((running() == batches{{two, one}}));
+  finish();
+  BOOST_TEST((running() == batches{{other}}));
+}
+
+BOOST_AUTO_TEST_CASE(tokens_that_do_not_fit_the_model_are_a_mismatch) {
+  start_text();
+  auto task = tokens();
+  task.header.text.tokens[0].chunks[0][1].id = 100;
+  BOOST_TEST((refused(task) == ec::model_mismatch));
+  BOOST_TEST(worker->jobs.empty());
+}
+
+BOOST_AUTO_TEST_CASE(tokenizing_needs_no_device) {
+  options.vocabularies = LUNA_SHARE;
+  start_text();
+  auto& facts = catalog_of->models["a"]->facts;
+  facts.dims.vocabulary = 49408;
+  facts.dims.positions = 77;
+  occupy();
+  auto task = tokens();
+  task.header.kind = task_kind::tokenize;
+  task.header.text = {};
+  task.header.text.positive = "a cat";
+  auto x = answer(submit(task)).value();
+  BOOST_REQUIRE_EQUAL(x.answer.tokens.size(), 1u);
+  BOOST_TEST(x.answer.tokens[0].chunks.at(0).at(2).id == 2368);
+}
+
+BOOST_AUTO_TEST_CASE(a_dead_tokenizer_fails_its_tasks_and_is_replaced) {
+  start_text();
+  auto& state = state_of<model_pool_state>(uut);
+  auto pending_task = tokens();
+  auto id = pending_task.header.id;
+  pending.emplace(id, self->request(uut, 3600s, run_atom_v, pending_task));
+  while (state.tasks.count(id) == 0 || state.tasks.at(id).phase != task_phase::preparing)
+    BOOST_REQUIRE(scheduler.try_run_once());
+  kill_before_its_mail(state.preparer);
+  run();
+  BOOST_TEST((code(id) != ec::none));
+  auto again = submit(tokens());
+  BOOST_TEST((running() == batches{{again}}));
+}
+
+BOOST_AUTO_TEST_SUITE_END()

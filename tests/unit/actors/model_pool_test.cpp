@@ -1,0 +1,301 @@
+#include "pool_fixture.hpp"
+
+using namespace luna;
+using namespace luna::testing;
+using namespace std::chrono_literals;
+
+BOOST_FIXTURE_TEST_SUITE(model_pool_test, pool_fixture)
+
+// -- one task
+
+BOOST_AUTO_TEST_CASE(an_idle_pool_runs_a_task_at_once) {
+  auto id = submit(decode());
+  BOOST_TEST((running() == batches{{id}}));
+  auto& order = *worker->jobs[0].order;
+  BOOST_TEST(order.model->name == "a");
+  BOOST_TEST(order.working_bytes > 0u);
+  BOOST_TEST((order.attention != nullptr));
+  BOOST_TEST(row().running == 1u);
+  finish();
+  BOOST_TEST(answer(id).value().answer.attributes == R"({"task":)" + std::to_string(id) + "}");
+  BOOST_TEST(row().completed == 1u);
+  BOOST_TEST(row().running == 0u);
+}
+
+BOOST_AUTO_TEST_CASE(the_lease_ends_with_the_work_and_the_model_stays) {
+  auto id = submit(decode());
+  BOOST_TEST(ledger().used_bytes > 100u);
+  finish(120);
+  BOOST_REQUIRE(answer(id));
+  BOOST_TEST(ledger().used_bytes == 120u);
+}
+
+BOOST_AUTO_TEST_CASE(a_failed_load_leaves_nothing) {
+  auto id = submit(decode());
+  worker->refuse({ec::bad_model_file, "broken", 0, {}});
+  run();
+  BOOST_TEST((code(id) == ec::bad_model_file));
+  BOOST_TEST(ledger().used_bytes == 0u);
+  BOOST_TEST(row().failed == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(an_unknown_model_is_told_by_the_catalog) {
+  BOOST_TEST((refused(decode("nothing")) == ec::unknown_model));
+  BOOST_TEST(row().queued == 0u);
+}
+
+BOOST_AUTO_TEST_CASE(info_comes_from_the_catalog_and_needs_no_device) {
+  occupy();
+  auto task = decode();
+  task.header.kind = task_kind::info;
+  task.tensors.clear();
+  BOOST_TEST(answer(submit(task)).value().answer.attributes == R"({"family":"taesd"})");
+  task.header.id = next_task_id();
+  task.header.model.files = {"nothing"};
+  BOOST_TEST((refused(task) == ec::unknown_model));
+}
+
+BOOST_AUTO_TEST_CASE(kinds_that_are_not_built_are_unsupported_in_words) {
+  for (auto kind : {model_kind::vision, model_kind::vlm}) {
+    options.kind = kind;
+    start();
+    auto task = decode();
+    task.header.pool_kind = kind;
+    auto x = answer(submit(task));
+    BOOST_TEST((x.error().code == ec::unsupported_model));
+    BOOST_TEST(x.error().message.find(to_string(kind)) != std::string::npos);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_task_of_another_kind_of_pool_is_a_bad_request) {
+  BOOST_TEST((refused(tokens()) == ec::bad_request));
+  auto task = decode();
+  task.header.kind = task_kind::encode_text;
+  BOOST_TEST((refused(task) == ec::bad_request));
+}
+
+BOOST_AUTO_TEST_CASE(missing_wrong_and_superfluous_tensors_are_named) {
+  auto message = [&](std::vector<named_tensor> tensors, task_kind kind = task_kind::vae_decode) {
+    auto task = decode();
+    task.header.kind = kind;
+    task.tensors = std::move(tensors);
+    auto x = answer(submit(std::move(task)));
+    BOOST_REQUIRE(!x);
+    BOOST_TEST((x.error().code == ec::bad_request));
+    return x.error().message;
+  };
+  auto names = [](const std::string& text, const char* what) {
+    return text.find(what) != std::string::npos;
+  };
+  BOOST_TEST(names(message({}), "'latents'"));
+  BOOST_TEST(names(message({}, task_kind::vae_encode), "'pixels'"));
+  BOOST_TEST(names(message({{"latent", zeros({1, 4, 2, 2})}}), "'latent'"));
+  BOOST_TEST(names(message({{"latents", zeros({1, 4, 2, 2})}, {"x", zeros({1})}}), "'x'"));
+  BOOST_TEST(names(message({{"latents", zeros({4, 2})}}), "'latents'"));
+  BOOST_TEST(names(message({{"latents", zeros({1, 4, 2, 2}, dtype::i32)}}), "'latents'"));
+  BOOST_TEST(names(message({{"pixels", zeros({4, 4, 3})}}, task_kind::vae_encode), "'pixels'"));
+}
+
+BOOST_AUTO_TEST_CASE(latents_of_another_model_are_a_mismatch) {
+  auto task = decode();
+  task.tensors = {{"latents", zeros({1, 16, 2, 2})}};
+  BOOST_TEST((refused(task) == ec::model_mismatch));
+}
+
+BOOST_AUTO_TEST_CASE(bytes_are_answered_for_images_only) {
+  auto task = decode();
+  task.header.reply_type = dtype::u8;
+  submit(task);
+  BOOST_TEST((worker->jobs.at(0).order->items[0].reply_type == dtype::u8));
+  task = decode();
+  task.header.kind = task_kind::vae_encode;
+  task.header.reply_type = dtype::u8;
+  BOOST_TEST((refused(task) == ec::bad_request));
+  task = decode();
+  task.header.reply_type = dtype::i64;
+  BOOST_TEST((refused(task) == ec::bad_request));
+}
+
+BOOST_AUTO_TEST_CASE(what_can_never_fit_the_device_is_out_of_memory) {
+  catalog_of->models["a"]->facts.weight_bytes = plenty;
+  BOOST_TEST((refused(decode()) == ec::out_of_memory));
+}
+
+BOOST_AUTO_TEST_CASE(an_image_that_is_too_big_whole_is_decoded_in_tiles) {
+  auto& facts = catalog_of->models["a"]->facts;
+  facts.dims.width = 64;
+  facts.weight_bytes = plenty / 2;
+  auto task = decode("a", 0, 256); // 2048 x 2048 pixels: more than 2 GiB in the net at once
+  auto net = models::net_working_bytes(facts, models::vae_direction::decode, 256, 256);
+  BOOST_REQUIRE_GT(net, plenty / 2);
+  submit(task);
+  BOOST_REQUIRE_EQUAL(worker->jobs.size(), 1u);
+  // What is left for the net makes the model cut the image by itself.
+  BOOST_TEST(worker->jobs[0].order->working_bytes < net);
+  BOOST_TEST(worker->jobs[0].order->working_bytes > plenty / 4);
+  finish(facts.weight_bytes);
+  task = decode("a", 0, 256);
+  task.header.vae.tiled = tiling_choice::off;
+  BOOST_TEST((refused(task) == ec::out_of_memory));
+}
+
+BOOST_AUTO_TEST_CASE(arguments_of_a_task_reach_the_worker) {
+  auto task = decode();
+  task.header.vae = {tiling_choice::on, tiling_method::comfyui, 32, 16, 4};
+  task.header.wants_progress = true;
+  task.listener = system.spawn(
+    []() -> progress_actor::behavior_type { return {[](progress_atom, const task_progress&) {}}; });
+  submit(task);
+  auto& item = worker->jobs.at(0).order->items.at(0);
+  BOOST_TEST((item.vae.tiling.mode == models::tiling_mode::on));
+  BOOST_TEST((item.vae.tiling.method == models::tiling_method::comfyui));
+  BOOST_TEST(item.vae.tiling.tile_width == 32);
+  BOOST_TEST(item.vae.tiling.tile_height == 16);
+  BOOST_TEST(item.vae.tiling.overlap == 4);
+  BOOST_TEST((item.listener == task.listener));
+  end(task.listener);
+}
+
+// -- order and batches
+
+BOOST_AUTO_TEST_CASE(what_queued_meanwhile_runs_as_one_batch_up_to_the_budget) {
+  options.queue = 8;
+  start();
+  auto first = submit(decode());
+  std::vector<uint64_t> rest;
+  for (int i = 0; i < 4; ++i)
+    rest.push_back(submit(decode()));
+  BOOST_TEST((running() == batches{{first}}));
+  BOOST_TEST(row().queued == 4u);
+  finish();
+  BOOST_TEST((running() == batches{{rest[0], rest[1], rest[2]}}));
+  finish();
+  BOOST_TEST((running() == batches{{rest[3]}}));
+  finish();
+  for (auto id : rest)
+    BOOST_TEST(static_cast<bool>(answer(id)));
+}
+
+BOOST_AUTO_TEST_CASE(a_batch_is_of_one_model_and_one_direction) {
+  options.queue = 8;
+  start();
+  submit(decode());
+  auto a = submit(decode("a"));
+  auto b = submit(decode("b"));
+  auto task = decode("a");
+  task.header.kind = task_kind::vae_encode;
+  task.tensors = {{"pixels", zeros({16, 16, 3})}};
+  auto encode = submit(task);
+  auto a2 = submit(decode("a"));
+  finish();
+  BOOST_TEST((running() == batches{{a, a2}}));
+  finish();
+  BOOST_TEST((running() == batches{{b}}));
+  finish();
+  BOOST_TEST((running() == batches{{encode}}));
+}
+
+BOOST_AUTO_TEST_CASE(a_task_above_the_budget_runs_alone) {
+  submit(decode());
+  auto big = submit(decode("a", 0, 20));
+  auto small = submit(decode());
+  finish();
+  BOOST_TEST((running() == batches{{big}}));
+  finish();
+  BOOST_TEST((running() == batches{{small}}));
+}
+
+BOOST_AUTO_TEST_CASE(higher_priorities_go_first) {
+  auto lease = occupy();
+  auto low = submit(decode("a", -1));
+  auto normal = submit(decode("a", 0));
+  auto high = submit(decode("a", 1));
+  free_device(lease);
+  BOOST_TEST((running() == batches{{high}}));
+  finish();
+  BOOST_TEST((running() == batches{{normal}}));
+  finish();
+  BOOST_TEST((running() == batches{{low}}));
+}
+
+BOOST_AUTO_TEST_CASE(priorities_out_of_range_are_the_nearest) {
+  auto task = decode();
+  task.header.priority = 100;
+  auto id = submit(task);
+  finish();
+  BOOST_TEST(static_cast<bool>(answer(id)));
+}
+
+BOOST_AUTO_TEST_CASE(a_batch_too_big_for_the_device_is_run_one_by_one) {
+  options.batch_pixels = uint64_t{1} << 40;
+  start();
+  submit(decode());
+  // Whole, each fits into what the device has; beside the result of another it does not. It must
+  // not be cut into tiles for that.
+  auto& facts = catalog_of->models["a"]->facts;
+  facts.output_channels = 4;
+  facts.dims.width = 13;
+  auto one = submit(decode("a", 0, 600));
+  auto two = submit(decode("a", 0, 600));
+  finish();
+  BOOST_TEST((running() == batches{{one}}));
+  auto net = models::net_working_bytes(facts, models::vae_direction::decode, 600, 600);
+  BOOST_TEST(worker->jobs[0].order->working_bytes >= net);
+  finish();
+  BOOST_TEST((running() == batches{{two}}));
+}
+
+BOOST_AUTO_TEST_CASE(a_batch_that_ran_out_of_memory_is_run_one_by_one) {
+  submit(decode());
+  auto one = submit(decode());
+  auto two = submit(decode());
+  finish();
+  BOOST_REQUIRE((running() == batches{{one, two}}));
+  worker->refuse({ec::out_of_memory, "too much", 0, {}}, 100);
+  run();
+  BOOST_TEST((running() == batches{{one}}));
+  finish();
+  BOOST_TEST(static_cast<bool>(answer(one)));
+  worker->refuse({ec::out_of_memory, "too much", 0, {}}, 100);
+  run();
+  BOOST_TEST((code(two) == ec::out_of_memory)); // alone it is an answer
+}
+
+// -- bounds
+
+BOOST_AUTO_TEST_CASE(a_full_queue_is_overloaded_with_a_hint_of_the_pools_pace) {
+  submit(decode()); // runs
+  pass(2s);
+  finish();
+  std::vector<uint64_t> ids{submit(decode("b"))};
+  for (uint32_t i = 0; i < options.queue; ++i)
+    ids.push_back(submit(decode("a")));
+  auto x = answer(submit(decode()));
+  BOOST_TEST((x.error().code == ec::overloaded));
+  BOOST_TEST(x.error().retry_after_ms == 4000u); // half of four tasks of two seconds
+  BOOST_TEST(row().queued == options.queue);
+  finish();
+  finish();
+  finish();
+  for (auto id : ids)
+    BOOST_TEST(static_cast<bool>(answer(id)));
+}
+
+BOOST_AUTO_TEST_CASE(tasks_whose_model_is_looked_for_count_as_waiting) {
+  catalog_of->hold = true;
+  for (uint32_t i = 0; i < options.queue; ++i)
+    submit(decode());
+  BOOST_TEST((refused(decode()) == ec::overloaded));
+}
+
+BOOST_AUTO_TEST_CASE(a_task_id_in_use_is_refused_and_the_first_one_goes_on) {
+  auto task = decode();
+  auto id = submit(task);
+  auto second = self->request(uut, 3600s, run_atom_v, task);
+  run();
+  BOOST_TEST((receive<model_result>(second).error().code == ec::internal));
+  finish();
+  BOOST_TEST(static_cast<bool>(answer(id)));
+}
+
+BOOST_AUTO_TEST_SUITE_END()
