@@ -48,7 +48,8 @@ struct node_snapshot {
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, node_snapshot& x) {
   return f(caf::meta::type_name("luna::node_snapshot"), x.node, x.version, x.state, x.exchange,
-           x.events, x.saves, x.supervisor, x.pools, x.devices, x.models_revision, x.models, x.state_seen);
+           x.events, x.saves, x.supervisor, x.pools, x.devices, x.models_revision, x.models,
+           x.state_seen);
 }
 
 /// A request that one node's exchange offers to another's, before its tensors.

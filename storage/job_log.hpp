@@ -70,7 +70,7 @@ public:
 private:
   std::shared_ptr<file> source_;
   std::string path_;
-  uint64_t offset_ = 0; ///< of the record
+  uint64_t offset_ = 0; ///< of the first piece
   std::vector<piece_entry> pieces_;
 };
 

@@ -22,7 +22,7 @@
 /// A gateway on real sockets, for the tests of both files.
 namespace luna::testing {
 
-using namespace std::chrono_literals;
+using std::chrono_literals::operator""s;
 using protocol::client;
 using protocol::client_options;
 

@@ -11,7 +11,7 @@
 /// A pool with a device, a catalog and a worker that do what a test says.
 namespace luna::testing {
 
-using namespace std::chrono_literals;
+using std::chrono_literals::operator""s;
 
 using model_pointer = std::shared_ptr<const resolved_model>;
 
