@@ -163,7 +163,7 @@ struct pool_fixture : actor_fixture {
     x->id = next_task_id();
     x->model = fake_model("other");
     x->key = x->model->key;
-    x->deadline = system.clock().now() + 1h;
+    x->deadline = system.clock().now() + std::chrono::hours{1};
     BOOST_REQUIRE(ask<std::shared_ptr<lease_grant>>(device, lease_atom_v, x));
     return x->id;
   }
