@@ -145,6 +145,9 @@ void store_recovery::settle(const std::string& id, gathered& job) {
   auto& live = *job.live;
   auto& status = live.status;
   entry.durable = true;
+  // Two jobs of one key are never accepted; should a log say so, the older one keeps it.
+  if (!status.key.empty() && !keys_.insert(status.key).second)
+    status.key.clear();
   entry.created = status.created;
   entry.ended = status.ended;
   entry.key = status.key;

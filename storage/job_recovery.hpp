@@ -41,6 +41,7 @@ private:
   job_store& store_;
   recovery_report& report_;
   std::unordered_map<std::string, gathered> jobs_;
+  std::unordered_set<std::string> keys_; ///< of the jobs that are settled
 };
 
 } // namespace luna::storage
