@@ -1,6 +1,6 @@
 #include <boost/test/unit_test.hpp>
 
-#include "simulated_node.hpp"
+#include "store_fixture.hpp"
 
 // Bounds, forgetting, space, and disks that fail.
 
@@ -10,15 +10,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-struct fixture : simulated_node {
-  void start() { BOOST_REQUIRE_EQUAL(boot(), ""); }
-
-  std::string submitted(new_job job) {
-    auto x = submit(std::move(job));
-    BOOST_REQUIRE_MESSAGE(x, x.error().message);
-    return x->job.id;
-  }
-
+struct fixture : store_fixture {
   void save_one(std::string key = {}) {
     submitted(job_of(std::move(key), {named("a")}));
     work_all();

@@ -1,6 +1,6 @@
 #include <boost/test/unit_test.hpp>
 
-#include "simulated_node.hpp"
+#include "store_fixture.hpp"
 
 // What a restart finds.
 
@@ -10,20 +10,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-struct fixture : simulated_node {
-  fixture() { BOOST_REQUIRE_EQUAL(boot(), ""); }
-
-  std::string submitted(new_job job) {
-    auto x = submit(std::move(job));
-    BOOST_REQUIRE_MESSAGE(x, x.error().message);
-    return x->job.id;
-  }
-
-  job_status status(const std::string& id) {
-    auto x = store->status(id);
-    BOOST_REQUIRE_MESSAGE(x, x.error().message);
-    return *x;
-  }
+struct fixture : store_fixture {
+  fixture() { start(); }
 
   void restart() { BOOST_REQUIRE_EQUAL(power_cycle(survival::synced), ""); }
 
