@@ -1,0 +1,15 @@
+"""The pack as ComfyUI sees it: the list of nodes."""
+
+from __future__ import annotations
+
+from comfy_api.latest import ComfyExtension, io
+
+from . import nodes_loaders, service
+
+
+class LunaExtension(ComfyExtension):
+    """luna's nodes. The background refresh starts here: older ComfyUIs do not call ``on_load``."""
+
+    async def get_node_list(self) -> list[type[io.ComfyNode]]:
+        service.get().start()
+        return [*nodes_loaders.NODES]

@@ -1,0 +1,180 @@
+"""One model in two places: on luna, and, when luna cannot, in this ComfyUI.
+
+The problem: ComfyUI caches what a loader gave, so a loader cannot decide where the work is done. The proxies decide at
+each call, here: the server is asked; when it is down, dies in the middle or refuses, ComfyUI's own object is made by
+its own loader and does the work, and it is dropped when the server is back. A person reads one line when that begins
+and one when it ends. Where local work is forbidden, the call fails with the server's reason instead.
+
+Thread rule: one thread at a time does work (ComfyUI's executor); :meth:`Fallback.release` may come from any.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from luna_client import Client, LunaError, ModelInfo, RequestCancelledError
+from luna_client.commands import Model
+from luna_client.request import Cancel, Progress
+
+from .refusal import LunaRefusalError
+from .service import Service, is_down
+
+T = TypeVar("T")
+
+log = logging.getLogger("luna")
+
+#: Loads ComfyUI's own object.
+Load = Callable[[], Any]
+Remote = Callable[[Client, Progress, Cancel], T]
+
+
+class Fallback:
+    """Where the work of one model is done.
+
+    Args:
+        model: as requests name it; ``kind``: ``text`` or ``vae``.
+        title: as a person knows it: the file names.
+        load: makes ComfyUI's own object; raises as the stock loader does where the file is not in its folders.
+    """
+
+    def __init__(self, service: Service, model: Model, kind: str, title: str, load: Load) -> None:
+        self.service = service
+        self.host = service.host
+        self.model = model
+        self.kind = kind
+        self.title = title
+        self._load = load
+        self._lock = threading.Lock()  # of the fields below; never held while working
+        self._local: Any = None
+        self._working = 0
+        self._stale = False
+        self._told: set[str] = set()
+        self._server_down = False
+        self._wanted_here = False
+        service.on_back(self.release)
+
+    # -- work ------------------------------------------------------------------------------------
+
+    def do(self, what: str, remote: Remote[T], local: Callable[[Any], T]) -> T:
+        """Does it on the server, or with ComfyUI's own object.
+
+        Args:
+            what: as it reads after "does", for the line: ``"the decode"``.
+
+        Raises:
+            LunaRefusalError: the server cannot, and ComfyUI may not or cannot either.
+        """
+        try:
+            result = self.service.call(remote)
+        except RequestCancelledError:
+            raise
+        except LunaError as problem:
+            return self.locally(what, problem.message, local, down=is_down(problem))
+        self._worked()
+        return result
+
+    def here(self, what: str, reason: str, local: Callable[[Any], T]) -> T:
+        """Does it with ComfyUI's own object, which stays: the server was not asked, for it cannot do this."""
+        self._wanted_here = True
+        return self.locally(what, reason, local)
+
+    def locally(
+        self, what: str, reason: str, local: Callable[[Any], T], *, down: bool = False
+    ) -> T:
+        """Does it with ComfyUI's own object because of the reason, and says so once."""
+        if not self.service.settings.local_work:
+            raise LunaRefusalError(
+                f"luna does not do {what} of {self.title}: {reason}. Local work is forbidden here (Luna.LocalWork,"
+                " LUNA_LOCAL_WORK or luna.json), so nobody does it."
+            )
+        self._tell(what, reason, down)
+        with self._lock:
+            self._working += 1
+            self._stale = False
+            self._server_down = self._server_down or down
+        try:
+            return local(self._object(reason))
+        finally:
+            with self._lock:
+                self._working -= 1
+                if self._stale and not self._working:
+                    self._local, self._stale = None, False
+
+    def info(self) -> ModelInfo | None:
+        """What the server knows of the model; None when it cannot say. Never loads anything here."""
+        known = self.service.known_info(self.model, self.kind)
+        if known is not None:
+            return known
+        try:
+            return self.service.model_info(self.model, self.kind)
+        except RequestCancelledError:
+            raise
+        except LunaError:
+            return None
+
+    def release(self) -> None:
+        """Drops ComfyUI's object if it was made because the server was down, now or when its work is done."""
+        with self._lock:
+            if not self._server_down:
+                return
+            self._server_down = False
+            self._told.clear()
+            if self._wanted_here:
+                return
+            had = self._local is not None
+            if self._working:
+                self._stale = True
+            else:
+                self._local = None
+        if had:
+            log.info("[luna] luna is back: %s is dropped from this ComfyUI's memory", self.title)
+
+    @property
+    def has_local(self) -> bool:
+        """Whether ComfyUI's own object is in memory for this model."""
+        return self._local is not None
+
+    # -- inside ----------------------------------------------------------------------------------
+
+    def _object(self, reason: str) -> Any:
+        with self._lock:
+            local = self._local
+        if local is not None:
+            return local
+        try:
+            local = self._load()
+        except Exception as problem:
+            raise LunaRefusalError(
+                f"luna does not serve {self.title}: {reason}. ComfyUI cannot load it itself either: {problem}"
+            ) from problem
+        with self._lock:
+            self._local = local
+        return local
+
+    def _worked(self) -> None:
+        with self._lock:
+            if self._wanted_here or (self._local is None and not self._told):
+                return
+            had, self._local = self._local is not None, None
+            self._server_down = False
+            self._told.clear()
+        if had:
+            log.info("[luna] luna does %s again: the local copy is dropped", self.title)
+
+    def _tell(self, what: str, reason: str, down: bool) -> None:
+        # one line for a server that is down, however it says so each time; else one for each reason
+        mark = "down" if down else reason
+        with self._lock:
+            if mark in self._told:
+                return
+            self._told.add(mark)
+        log.warning(
+            "[luna] ComfyUI does %s of %s itself%s: %s",
+            what,
+            self.title,
+            " until luna is back" if down else "",
+            reason,
+        )
