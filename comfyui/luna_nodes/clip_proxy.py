@@ -70,12 +70,15 @@ class LunaCLIP:
     @property
     def tokenizer(self) -> Any:
         """ComfyUI's own tokenizer of this model."""
-        name = self._tokenizer_name()
+        info = self._fallback.info()
+        name = None if info is None else tokenizer_of(info, self._type)
         if name is None:
-            return self._fallback.here(
-                "the tokenizer",
-                "its tokenizer is chosen by the weights",
+            # which one it is depends on the weights: ComfyUI's own CLIP knows
+            return self._fallback.locally(
+                "the encoding",
+                "luna cannot say which tokenizer it has",
                 lambda clip: clip.tokenizer,
+                down=not self._fallback.service.reachable,
             )
         if name not in self._tokenizers:
             self._tokenizers[name] = self._fallback.host.tokenizer(name)
@@ -89,10 +92,6 @@ class LunaCLIP:
         if options:
             kwargs["tokenizer_options"] = options
         return self.tokenizer.tokenize_with_weights(text, return_word_ids, **kwargs)
-
-    def _tokenizer_name(self) -> str | None:
-        info = self._fallback.info()
-        return None if info is None else tokenizer_of(info, self._type)
 
     # -- encoding --------------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from comfy_api.latest import ComfyExtension, io
 
-from . import nodes_loaders, service
+from . import nodes_loaders, nodes_save, service
 
 
 class LunaExtension(ComfyExtension):
@@ -12,4 +12,4 @@ class LunaExtension(ComfyExtension):
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         service.get().start()
-        return [*nodes_loaders.NODES]
+        return [*nodes_loaders.NODES, *nodes_save.NODES]

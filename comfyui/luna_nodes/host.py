@@ -9,6 +9,7 @@ Thread rule: called in ComfyUI's executor thread, but for the folder lists, whic
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
@@ -133,6 +134,61 @@ class Host:
             embedding_directory=folder_paths.get_folder_paths("embeddings"),
         )
         return got[:3]
+
+    # -- saving ----------------------------------------------------------------------------------
+
+    def output_folder(self) -> str:
+        """Where pictures go, absolute."""
+        import folder_paths
+
+        return os.path.abspath(folder_paths.get_output_directory())
+
+    def metadata_disabled(self) -> bool:
+        """Whether ComfyUI was started with ``--disable-metadata``."""
+        from comfy.cli_args import args
+
+        return bool(args.disable_metadata)
+
+    def pixels(self, image: Any) -> Any:
+        """[H, W, C] in 0..1 as SaveImage makes bytes of it: times 255, clipped, cut off, not rounded."""
+        import torch
+
+        scaled = self.float32(image) * 255.0
+        return scaled.clamp(0, 255).to(torch.uint8).contiguous()
+
+    def save_image_passes(self) -> bool:
+        """Whether this version's SaveImage hands its images on."""
+        import nodes
+
+        return "IMAGE" in nodes.NODE_CLASS_MAPPINGS["SaveImage"].RETURN_TYPES
+
+    def save_images(self, images: Any, prefix: str, prompt: Any, extra: Any) -> dict[str, Any]:
+        """Saves with the stock node. -> what it shows."""
+        import nodes
+
+        stock = nodes.NODE_CLASS_MAPPINGS["SaveImage"]()
+        return stock.save_images(images, prefix, prompt, extra)["ui"]
+
+    # -- the browser -----------------------------------------------------------------------------
+
+    def running_prompt_id(self) -> str | None:
+        """The id of the prompt that runs in this thread."""
+        from comfy_execution.utils import get_executing_context
+
+        context = get_executing_context()
+        return None if context is None else context.prompt_id
+
+    def running_client(self) -> str | None:
+        """The browser whose prompt runs now; None: all."""
+        from server import PromptServer
+
+        return getattr(PromptServer.instance, "client_id", None)
+
+    def send(self, event: str, data: dict[str, Any], client: str | None) -> None:
+        """Sends an event to a browser. Any thread."""
+        from server import PromptServer
+
+        PromptServer.instance.send_sync(event, data, client)
 
 
 def _tokenizer_class(family: str) -> Callable[..., Any]:

@@ -1,0 +1,109 @@
+"""When handed-over pictures are there: one thread that follows luna's job events for all save nodes.
+
+It exists as long as jobs are outstanding. Events that were lost (the connection broke, or the server dropped some)
+are made up for by asking for the state of each outstanding job.
+
+Thread rule: :meth:`JobWatch.follow` from any thread; the callback is called in the watching thread.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+from luna_client import Job, LunaError, Subscription, UnknownJobError
+
+from .service import Service
+
+log = logging.getLogger("luna")
+
+#: How long one look for events waits, in seconds; then the states are asked for.
+LOOK_SECONDS = 5.0
+#: How long jobs are followed on a server that does not answer, in looks.
+PATIENCE = 720
+
+Ended = Callable[[Job], None]
+
+
+class JobWatch:
+    """Calls back once for each job that comes to its end."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._lock = threading.Lock()
+        self._waiting: dict[str, Ended] = {}
+        self._thread: threading.Thread | None = None
+
+    def follow(self, job_id: str, ended: Ended) -> None:
+        """Calls ``ended`` when the job is at its end; it may be already."""
+        with self._lock:
+            self._waiting[job_id] = ended
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="luna-jobs", daemon=True)
+                self._thread.start()
+
+    @property
+    def outstanding(self) -> int:
+        """Jobs that are still waited for."""
+        with self._lock:
+            return len(self._waiting)
+
+    def _run(self) -> None:
+        failures = 0
+        while self._more():
+            try:
+                with self._service.client().subscribe(["job"]) as events:
+                    failures = 0
+                    self._ask_all()
+                    while self._more():
+                        self._look(events)
+            except LunaError as problem:
+                failures += 1
+                if failures > PATIENCE:
+                    self._give_up(problem)
+                threading.Event().wait(min(LOOK_SECONDS, 0.1 * 2 ** min(failures, 6)))
+
+    def _more(self) -> bool:
+        """Whether there is anything to wait for; if not, the thread ends, and the next job starts another."""
+        with self._lock:
+            if self._waiting:
+                return True
+            self._thread = None
+            return False
+
+    def _look(self, events: Subscription) -> None:
+        event = events.get(LOOK_SECONDS)
+        if event is None or event.name in ("lost", "reconnected"):
+            self._ask_all()
+        elif event.name == "job":
+            self._tell(event.job)
+
+    def _ask_all(self) -> None:
+        with self._lock:
+            jobs = list(self._waiting)
+        for job_id in jobs:
+            try:
+                self._tell(self._service.client().job_status(job_id, timeout=10.0))
+            except UnknownJobError:
+                self._tell(
+                    Job(job_id, state="failed", error="the server does not know it any more")
+                )
+
+    def _tell(self, job: Job) -> None:
+        if not job.ended:
+            return
+        with self._lock:
+            ended = self._waiting.pop(job.job_id, None)
+        if ended is None:
+            return
+        # a callback that fails must not end the watching of all others
+        try:
+            ended(job)
+        except Exception:
+            log.exception("[luna] what follows job %s failed", job.job_id)
+
+    def _give_up(self, problem: LunaError) -> None:
+        with self._lock:
+            jobs, self._waiting = list(self._waiting), {}
+        log.warning("[luna] nobody knows what became of %s: %s", ", ".join(jobs), problem.message)
