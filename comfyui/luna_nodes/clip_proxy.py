@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
-from luna_client import Conditioning
+from luna_client import Conditioning, LunaError
 
 from .cond_stage import STOCK, ClipPatcher, CondStage
 from .fallback import Fallback
@@ -21,6 +21,7 @@ _LORA = (
     "a LoRA changes this text encoder, which luna does not apply yet; prompts that do not pass through the LoRA stay"
     " on luna"
 )
+_NO_NAMES = "luna does not say which weights it has, and a LoRA asks"
 
 
 class LunaCLIP:
@@ -71,14 +72,12 @@ class LunaCLIP:
     def tokenizer(self) -> Any:
         """ComfyUI's own tokenizer of this model."""
         info = self._fallback.info()
-        name = None if info is None else tokenizer_of(info, self._type)
+        if isinstance(info, LunaError):
+            return self._fallback.instead("the encoding", info, lambda clip: clip.tokenizer)
+        name = tokenizer_of(info, self._type)
         if name is None:
-            # which one it is depends on the weights: ComfyUI's own CLIP knows
-            return self._fallback.locally(
-                "the encoding",
-                "luna cannot say which tokenizer it has",
-                lambda clip: clip.tokenizer,
-                down=not self._fallback.service.reachable,
+            return self._fallback.here(
+                "the encoding", self._other_encoder(), lambda clip: clip.tokenizer
             )
         if name not in self._tokenizers:
             self._tokenizers[name] = self._fallback.host.tokenizer(name)
@@ -145,11 +144,12 @@ class LunaCLIP:
         if self._patches:
             return self._fallback.here("the encoding with a LoRA", _LORA, local)
         info = self._fallback.info()
-        if info is not None and tokenizer_of(info, self._type) is None:
-            reason = f"luna does not serve it as the type '{self._type}'"
-            return self._fallback.here("the encoding", reason, local)
+        if isinstance(info, LunaError):
+            return self._fallback.instead("the encoding", info, local)
+        if tokenizer_of(info, self._type) is None:
+            return self._fallback.here("the encoding", self._other_encoder(), local)
         try:
-            sent, embeddings = for_server(tokens, info.token_keys if info else tuple(tokens))
+            sent, embeddings = for_server(tokens, info.token_keys)
         except NotTokensError as problem:
             return self._fallback.here("the encoding", str(problem), local)
         layer, projected = self.layer_idx, return_pooled != "unprojected"
@@ -168,6 +168,9 @@ class LunaCLIP:
             ),
             local,
         )
+
+    def _other_encoder(self) -> str:
+        return f"luna's encoder of these files is not ComfyUI's of the type '{self._type}'"
 
     def _from_server(self, got: Conditioning) -> dict[str, Any]:
         place = self._fallback.host.conditioning
@@ -201,15 +204,13 @@ class LunaCLIP:
         return list(mine)
 
     def _weight_names(self) -> Sequence[str]:
+        def local(clip: Any) -> list[str]:
+            return list(clip.cond_stage_model.state_dict().keys())
+
         info = self._fallback.info()
-        if info is not None and info.weight_keys:
-            return info.weight_keys
-        return self._fallback.locally(
-            "the list of weights",
-            "luna cannot say it now",
-            lambda clip: list(clip.cond_stage_model.state_dict().keys()),
-            down=not self._fallback.service.reachable,
-        )
+        if isinstance(info, LunaError):
+            return self._fallback.instead("the encoding", info, local)
+        return info.weight_keys or self._fallback.here("the encoding", _NO_NAMES, local)
 
     def _local_clone(self, clip: Any) -> Any:
         """ComfyUI's own CLIP with this one's patches and options."""

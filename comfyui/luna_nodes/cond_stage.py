@@ -44,6 +44,9 @@ class CondStage:
         return WeightNames(self._names())
 
     def __getattr__(self, name: str) -> Any:
+        # a part that the model does have: whoever walks there would take its absence for a wrong name and go on
+        if not name.startswith("_") and any(key.startswith(name + ".") for key in self._names()):
+            refuse(f"Reaching into the text encoder ('{name}')", STOCK)
         raise missing("text encoder", name, STOCK)
 
 

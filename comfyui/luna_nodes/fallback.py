@@ -72,7 +72,7 @@ class Fallback:
         except RequestCancelledError:
             raise
         except LunaError as problem:
-            return self.locally(what, problem.message, local, down=is_down(problem))
+            return self.instead(what, problem, local)
         self._worked()
         return result
 
@@ -103,17 +103,18 @@ class Fallback:
                 if self._stale and not self._working:
                     self._local, self._stale = None, False
 
-    def info(self) -> ModelInfo | None:
-        """What the server knows of the model; None when it cannot say. Never loads anything here."""
-        known = self.service.known_info(self.model, self.kind)
-        if known is not None:
-            return known
+    def info(self) -> ModelInfo | LunaError:
+        """What the server knows of the model, or why it does not say. Never loads anything here."""
         try:
             return self.service.model_info(self.model, self.kind)
         except RequestCancelledError:
             raise
-        except LunaError:
-            return None
+        except LunaError as problem:
+            return problem
+
+    def instead(self, what: str, problem: LunaError, local: Callable[[Any], T]) -> T:
+        """Does it with ComfyUI's own object because the server said so (:meth:`info`)."""
+        return self.locally(what, problem.message, local, down=is_down(problem))
 
     def release(self) -> None:
         """Drops ComfyUI's object if it was made because the server was down, now or when its work is done."""

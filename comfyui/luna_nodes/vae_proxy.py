@@ -6,8 +6,10 @@ Shapes are ComfyUI's: images [B, H, W, C] in 0..1, latents [B, C, h, w] unscaled
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
+
+from luna_client import LunaError, ModelInfo
 
 from .fallback import Fallback
 from .refusal import missing, refuse
@@ -16,6 +18,7 @@ STOCK = "VAELoader or CheckpointLoaderSimple"
 
 #: Three passes over the tiles, averaged: what ComfyUI's tiled nodes compute.
 TILED = {"tiled": True, "tiled_method": "comfyui"}
+_NO_FACT = "luna does not say it of this VAE"
 
 
 class LunaVAE:
@@ -83,11 +86,11 @@ class LunaVAE:
             pixel_samples, tiles, lambda vae: vae.encode_tiled(pixel_samples, **given)
         )
 
-    def _decode(self, latents: Any, tiles: Mapping[str, Any], local: Any) -> Any:
+    def _decode(self, latents: Any, tiles: Mapping[str, Any], local: Callable[[Any], Any]) -> Any:
         host, model = self._fallback.host, self._fallback.model
         if latents.ndim == 5:
             info = self._fallback.info()
-            if info is not None and info.latent_dim == 2:
+            if isinstance(info, ModelInfo) and info.latent_dim == 2:
                 latents = latents[:, :, 0]
         sent = host.float32(latents)
         return self._fallback.do(
@@ -98,7 +101,7 @@ class LunaVAE:
             local,
         )
 
-    def _encode(self, pixels: Any, tiles: Mapping[str, Any], local: Any) -> Any:
+    def _encode(self, pixels: Any, tiles: Mapping[str, Any], local: Callable[[Any], Any]) -> Any:
         host, model = self._fallback.host, self._fallback.model
         sent = host.float32(pixels)
         return self._fallback.do(
@@ -124,10 +127,7 @@ class LunaVAE:
 
     def temporal_compression_decode(self) -> int | None:
         """Frames of one latent frame; None for a VAE of pictures."""
-        info = self._fallback.info()
-        if info is not None and info.latent_dim == 2:
-            return None
-        return self._known_here(lambda vae: vae.temporal_compression_decode())
+        return self._fact("", lambda vae: vae.temporal_compression_decode())
 
     @property
     def latent_channels(self) -> int:
@@ -152,25 +152,21 @@ class LunaVAE:
     @property
     def downscale_index_formula(self) -> Any:
         """None for a VAE of pictures, as ComfyUI has it."""
-        info = self._fallback.info()
-        if info is not None and info.latent_dim == 2:
-            return None
-        return self._known_here(lambda vae: vae.downscale_index_formula)
+        return self._fact("", lambda vae: vae.downscale_index_formula)
 
     def is_dynamic(self) -> bool:
         """False: there are no weights here that ComfyUI could move."""
         return False
 
-    def _fact(self, name: str, local: Any) -> Any:
+    def _fact(self, name: str, local: Callable[[Any], Any]) -> Any:
+        """A fact of the VAE by its name in ``model_info``; the empty name is for what VAEs of pictures do not have."""
         info = self._fallback.info()
-        value = 0 if info is None else getattr(info, name)
-        return value or self._known_here(local)
-
-    def _known_here(self, local: Any) -> Any:
-        down = not self._fallback.service.reachable
-        return self._fallback.locally(
-            "the description", "luna cannot say what it is like", local, down=down
-        )
+        if isinstance(info, LunaError):
+            return self._fallback.instead("the description", info, local)
+        if not name and info.latent_dim == 2:
+            return None
+        known = getattr(info, name) if name else None
+        return known or self._fallback.here("the description", _NO_FACT, local)
 
     # -- what needs the weights ------------------------------------------------------------------
 

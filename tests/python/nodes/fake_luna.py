@@ -1,0 +1,191 @@
+"""A luna whose state moves by hand, in the place of the client: up, down, refusing, or hanging until it is told."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from luna_client import (
+    Conditioning,
+    ConnectionLostError,
+    Event,
+    Images,
+    Job,
+    Latents,
+    LunaError,
+    ModelFile,
+    ModelInfo,
+    ModelList,
+    RequestCancelledError,
+    Submission,
+)
+from luna_client.results import SavedName
+
+WEIGHTS = ("clip_l.a.weight", "clip_l.b.weight")
+CLIP_L = ModelInfo(
+    family="clip_l",
+    type="stable_diffusion",
+    hash="sha256:1",
+    token_keys=("l",),
+    layers=12,
+    weight_keys=WEIGHTS,
+)
+SDXL = ModelInfo(
+    family="sdxl",
+    type="sdxl",
+    hash="sha256:2",
+    token_keys=("l", "g"),
+    layers=32,
+    weight_keys=WEIGHTS,
+)
+KL = ModelInfo(
+    family="kl",
+    hash="sha256:3",
+    latent_channels=4,
+    latent_dim=2,
+    downscale_ratio=8,
+    upscale_ratio=8,
+)
+
+
+@dataclass
+class Call:
+    cmd: str
+    args: tuple[Any, ...]
+    options: dict[str, Any]
+
+
+class FakeEvents:
+    """A subscription: gives the events that a test puts in, then wakes once for each ``get``."""
+
+    def __init__(self, luna: FakeLuna) -> None:
+        self._luna = luna
+
+    def __enter__(self) -> FakeEvents:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        pass
+
+    def get(self, timeout: float | None = None) -> Event | None:
+        if self._luna.problem is not None:
+            raise self._luna.problem
+        return self._luna.events.pop(0) if self._luna.events else None
+
+
+class FakeLuna:
+    """Answers as luna_client.Client does. One instance plays the server across clients: pass ``make`` to Service."""
+
+    def __init__(self) -> None:
+        self.problem: LunaError | None = None
+        self.infos: dict[str, ModelInfo | LunaError] = {"text": CLIP_L, "vae": KL}
+        self.models: tuple[ModelFile, ...] = ()
+        self.calls: list[Call] = []
+        self.made: list[tuple[str, dict[str, Any]]] = []
+        self.closed = 0
+        self.steps: list[tuple[int, int, str]] = []
+        self.hanging = threading.Event()
+        self.hangs = False
+        self.cancelled = threading.Event()
+        self.next_problems: list[LunaError] = []
+        self.jobs: dict[str, Job] = {}
+        self.events: list[Event] = []
+        self.max_body_bytes = 1 << 30
+        self.on_submit: Callable[[str, Any], None] = lambda job_id, task: None
+
+    def make(self, server: str, **options: Any) -> FakeLuna:
+        self.made.append((server, options))
+        return self
+
+    def close(self) -> None:
+        self.closed += 1
+
+    def down(self, message: str = "cannot reach luna") -> None:
+        self.problem = ConnectionLostError(message)
+
+    def up(self) -> None:
+        self.problem = None
+
+    def of(self, cmd: str) -> list[Call]:
+        return [call for call in self.calls if call.cmd == cmd]
+
+    # -- the client's methods --------------------------------------------------------------------
+
+    def _do(
+        self, cmd: str, *args: Any, progress: Any = None, cancel: Any = None, **options: Any
+    ) -> None:
+        self.calls.append(Call(cmd, args, options))
+        if self.problem is not None:
+            raise self.problem
+        if self.next_problems:
+            raise self.next_problems.pop(0)
+        for step in self.steps if progress else ():
+            progress(*step)
+        if self.hangs:
+            cancel._watch(SimpleNamespace(cancel=self.cancelled.set))
+            self.hanging.set()
+            self.cancelled.wait(20.0)
+            raise RequestCancelledError("cancelled")
+
+    def list_models(self, kinds: Any = None, *, timeout: float | None = None) -> ModelList:
+        self._do("list_models")
+        return ModelList(1, self.models)
+
+    def model_info(self, model: Any, kind: str, *, timeout: float | None = None) -> ModelInfo:
+        self._do("model_info", model, kind)
+        answer = self.infos[kind]
+        if isinstance(answer, LunaError):
+            raise answer
+        return answer
+
+    def vae_decode(self, latents: Any, model: Any, **options: Any) -> Images:
+        self._do("vae_decode", latents, model, **options)
+        count, _, height, width = latents.shape
+        return Images(np.zeros((count, height * 8, width * 8, 3), np.float32))
+
+    def vae_encode(self, pixels: Any, model: Any, **options: Any) -> Latents:
+        self._do("vae_encode", pixels, model, **options)
+        count, height, width, _ = pixels.shape
+        return Latents(np.zeros((count, 4, height // 8, width // 8), np.float32))
+
+    def clip_encode_from_tokens(self, tokens: Any, model: Any, **options: Any) -> Conditioning:
+        self._do("clip_encode_from_tokens", tokens, model, **options)
+        return Conditioning(np.zeros((1, 77, 8), np.float32), np.ones((1, 8), np.float32))
+
+    # -- saving ----------------------------------------------------------------------------------
+
+    def connection(self, timeout: float) -> Any:
+        return SimpleNamespace(
+            welcome=SimpleNamespace(limits=SimpleNamespace(max_body_bytes=self.max_body_bytes))
+        )
+
+    def submit_async(
+        self, task: Any, images: Any = None, *, cancel: Any = None, **options: Any
+    ) -> Submission:
+        self._do("submit_async", task, images, **options)
+        job_id = f"j-{len(self.of('submit_async'))}"
+        start = sum(len(call.args[0]["images"]) for call in self.of("submit_async")[:-1])
+        files = tuple(
+            SavedName(index, task["save_path"], f"{task['filename']}_{start + index + 1:05}_.png")
+            for index in range(len(task["images"]))
+        )
+        self.jobs.setdefault(job_id, Job(job_id, state="done"))
+        self.on_submit(job_id, files)
+        return Submission(job_id, "key", len(files), 1, files)
+
+    def job_wait(self, job_id: str, timeout: float = 60.0, **_options: Any) -> Job:
+        self._do("job_wait", job_id)
+        return self.jobs[job_id]
+
+    def job_status(self, job_id: str, *, timeout: float | None = None) -> Job:
+        self._do("job_status", job_id)
+        return self.jobs[job_id]
+
+    def subscribe(self, names: Any) -> FakeEvents:
+        self._do("subscribe", tuple(names))
+        return FakeEvents(self)

@@ -1,0 +1,230 @@
+"""Where the work is done, and what is said about it: luna up, down, refusing, back; local work forbidden."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from fake_host import FakeHost
+from fake_luna import FakeLuna
+
+from luna_client import (
+    ConnectionLostError,
+    LunaError,
+    ModelInfo,
+    OutOfMemoryError,
+    OverloadedError,
+    RequestCancelledError,
+    ShuttingDownError,
+    UnavailableError,
+    UnsupportedModelError,
+)
+from luna_nodes.fallback import Fallback
+from luna_nodes.refusal import LunaRefusalError
+from luna_nodes.service import Service
+from manual_clock import ManualClock
+
+
+@pytest.fixture
+def loads() -> list[int]:
+    return []
+
+
+@pytest.fixture
+def work(service: Service, loads: list[int]) -> Fallback:
+    def load() -> str:
+        loads.append(1)
+        return f"local {len(loads)}"
+
+    return Fallback(service, "vae", "vae", "vae.safetensors", load)
+
+
+@pytest.fixture
+def decode(work: Fallback) -> Callable[[], str]:
+    def call() -> str:
+        return work.do("the decode", lambda luna, _tell, _stop: _ask(luna), lambda local: local)
+
+    return call
+
+
+def _ask(luna: Any) -> str:
+    luna.model_info("vae", "vae")
+    return "remote"
+
+
+def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+
+
+def test_luna_does_the_work_and_nothing_is_loaded(
+    decode: Callable[[], str], loads: list[int]
+) -> None:
+    assert decode() == "remote"
+    assert loads == []
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [
+        ConnectionLostError("the connection broke"),
+        UnavailableError("the node died"),
+        ShuttingDownError("it drains"),
+        OutOfMemoryError("no room"),
+        UnsupportedModelError("a family that it does not serve"),
+        LunaError("something new"),
+    ],
+    ids=lambda problem: problem.code,
+)
+def test_what_luna_does_not_do_comfyui_does(
+    problem: LunaError, decode: Callable[[], str], luna: FakeLuna, caplog: pytest.LogCaptureFixture
+) -> None:
+    luna.next_problems = [problem]
+    assert decode() == "local 1"
+    (line,) = warnings(caplog)
+    assert "the decode of vae.safetensors itself" in line and problem.message in line
+
+
+def test_an_outage_is_one_line_and_one_object(
+    decode: Callable[[], str], luna: FakeLuna, loads: list[int], caplog: pytest.LogCaptureFixture
+) -> None:
+    luna.down("cannot reach luna")
+    assert [decode() for _ in range(3)] == ["local 1"] * 3
+    luna.down("another sentence for the same")
+    decode()
+    assert loads == [1]
+    (line,) = warnings(caplog)
+    assert "until luna is back: cannot reach luna" in line
+
+
+def test_when_luna_is_back_it_does_the_work_again_and_the_object_goes(
+    decode: Callable[[], str], work: Fallback, luna: FakeLuna, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "luna")
+    luna.down()
+    decode()
+    assert work.has_local
+    luna.up()
+    assert decode() == "remote"
+    assert not work.has_local
+    assert "dropped" in caplog.messages[-1]
+    luna.down()
+    assert decode() == "local 2"
+    assert len(warnings(caplog)) == 2, "the next outage is told again"
+
+
+def test_the_object_goes_without_another_call(
+    decode: Callable[[], str], work: Fallback, luna: FakeLuna, service: Service
+) -> None:
+    luna.down()
+    decode()
+    luna.up()
+    service.refresh()  # the background thread notices
+    assert not work.has_local
+
+
+def test_an_object_in_use_goes_when_its_work_is_done(
+    work: Fallback, luna: FakeLuna, service: Service
+) -> None:
+    luna.down()
+
+    def local(found: Any) -> bool:
+        luna.up()
+        service.refresh()
+        return work.has_local
+
+    assert work.do("the decode", lambda client, _t, _s: _ask(client), local) is True
+    assert not work.has_local
+
+
+def test_a_refusal_keeps_its_object_when_the_server_comes_back(
+    decode: Callable[[], str], work: Fallback, luna: FakeLuna, service: Service, loads: list[int]
+) -> None:
+    luna.next_problems = [UnsupportedModelError("not served")]
+    decode()
+    luna.down()
+    service.refresh()
+    luna.up()
+    service.refresh()
+    assert work.has_local, "it was made because luna refuses this model, which it still does"
+
+
+def test_what_only_comfyui_can_do_keeps_its_object(
+    decode: Callable[[], str], work: Fallback, luna: FakeLuna, service: Service, loads: list[int]
+) -> None:
+    work.here("the encoding with a LoRA", "a LoRA", lambda local: local)
+    assert decode() == "remote"
+    luna.down()
+    decode()
+    luna.up()
+    service.refresh()
+    work.here("the encoding with a LoRA", "a LoRA", lambda local: local)
+    assert loads == [1]
+
+
+def test_forbidden_local_work_fails_with_lunas_reason(
+    decode: Callable[[], str], environment: dict[str, str], luna: FakeLuna, loads: list[int]
+) -> None:
+    environment["LUNA_LOCAL_WORK"] = "forbid"
+    luna.down("cannot reach luna at 10.0.0.1")
+    with pytest.raises(LunaRefusalError, match=r"cannot reach luna at 10\.0\.0\.1.*forbidden"):
+        decode()
+    assert loads == []
+
+
+def test_a_model_that_nobody_has_fails_with_both_reasons(service: Service, luna: FakeLuna) -> None:
+    def load() -> Any:
+        raise FileNotFoundError("vae.safetensors is in no folder")
+
+    luna.down("cannot reach luna")
+    work = Fallback(service, "vae", "vae", "vae.safetensors", load)
+    with pytest.raises(LunaRefusalError, match="cannot reach luna.*is in no folder"):
+        work.do("the decode", lambda client, _t, _s: _ask(client), lambda local: local)
+
+
+def test_a_cancelled_request_is_not_done_again_here(
+    decode: Callable[[], str], luna: FakeLuna, loads: list[int]
+) -> None:
+    luna.next_problems = [RequestCancelledError("cancelled")]
+    with pytest.raises(RequestCancelledError):
+        decode()
+    assert loads == []
+
+
+def test_an_overloaded_server_is_asked_again(
+    decode: Callable[[], str], luna: FakeLuna, clock: ManualClock, loads: list[int]
+) -> None:
+    luna.next_problems = [OverloadedError("the queue is full", retry_after_ms=1000)] * 3
+    assert decode() == "remote"
+    assert clock.time == pytest.approx(1003.0)
+    assert loads == []
+
+
+def test_a_server_that_stays_overloaded_is_left_after_a_minute(
+    decode: Callable[[], str], luna: FakeLuna, clock: ManualClock
+) -> None:
+    luna.next_problems = [OverloadedError("the queue is full", retry_after_ms=9000)] * 20
+    assert decode() == "local 1"
+    assert 1050.0 < clock.time <= 1060.0
+
+
+def test_waiting_for_an_overloaded_server_can_be_interrupted(
+    decode: Callable[[], str], luna: FakeLuna, host: FakeHost, clock: ManualClock
+) -> None:
+    from fake_host import InterruptedByPerson
+
+    luna.next_problems = [OverloadedError("the queue is full", retry_after_ms=9000)] * 20
+    clock.before_pause = lambda: setattr(host, "interrupted", True)
+    with pytest.raises(InterruptedByPerson):
+        decode()
+    assert clock.time < 1000.2
+
+
+def test_info_never_loads_anything_here(work: Fallback, luna: FakeLuna, loads: list[int]) -> None:
+    luna.down()
+    assert isinstance(work.info(), ConnectionLostError)
+    luna.up()
+    info = work.info()
+    assert isinstance(info, ModelInfo) and info.family == "kl"
+    assert loads == []
