@@ -94,6 +94,29 @@ class Host:
         spec = {**kinds.get("required", {}), **kinds.get("optional", {})}[name]
         return list(spec[1]["options"] if spec[0] == "COMBO" else spec[0])
 
+    def model_folders(self) -> dict[str, list[str]]:
+        """Every kind of model folder and where its folders are."""
+        import folder_paths
+
+        kinds = folder_paths.folder_names_and_paths
+        return {kind: list(kinds[kind][0]) for kind in kinds if kind != "custom_nodes"}
+
+    def memory(self) -> dict[str, Any]:
+        """How full this ComfyUI's own device is, in GB."""
+        from comfy import model_management
+
+        device = model_management.get_torch_device()
+        total = model_management.get_total_memory(device) / 1e9
+        free = model_management.get_free_memory(device) / 1e9
+        return {
+            "device": str(device),
+            "total_gb": round(total, 2),
+            "used_gb": round(total - free, 2),
+            "free_gb": round(free, 2),
+            "percent": round(100 * (total - free) / total, 1) if total else 0,
+            "loaded_models_count": len(model_management.current_loaded_models),
+        }
+
     # -- its own tokenizers and loaders ----------------------------------------------------------
 
     def tokenizer(self, family: str) -> Any:

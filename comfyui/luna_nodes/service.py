@@ -128,6 +128,14 @@ class Service:
         fresh.close()  # another thread was faster
         return current
 
+    def reconnect(self) -> None:
+        """Closes the connection; the next request makes it anew. What is in flight fails."""
+        with self._lock:
+            client, self._client = self._client, None
+            self._quiet = None
+        if client is not None:
+            client.close()
+
     def call(self, work: Work[T]) -> T:
         """Does the work on the server while watching for the person's interrupt, with a bar on the node.
 
