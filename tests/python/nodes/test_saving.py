@@ -1,0 +1,246 @@
+"""LunaSaveImage: the task that goes over, the names that come back, and when ComfyUI saves itself."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from fake_host import FakeHost
+from fake_luna import FakeLuna
+
+from luna_client import Job, NotPermittedError, SubmitUncertainError
+from luna_nodes import nodes_save
+from luna_nodes.nodes_save import LunaSaveImage
+from luna_nodes.refusal import LunaRefusalError
+from luna_nodes.saving import Metadata, Trust, metadata_of, submit
+from luna_nodes.service import Service
+
+IMAGES = np.stack([np.full((4, 6, 3), value, np.float32) for value in (0.0, 0.5, 1.2)])
+PROMPT = {"1": {"class_type": "KSampler", "inputs": {"seed": 7}}}
+EXTRA = {"workflow": {"nodes": [], "name": "Käse"}}
+
+
+@pytest.fixture(autouse=True)
+def trust(monkeypatch: pytest.MonkeyPatch) -> Trust:
+    fresh = Trust()
+    monkeypatch.setattr(nodes_save, "_trust", fresh)
+    monkeypatch.setattr(nodes_save, "_watches", {})
+    return fresh
+
+
+@pytest.fixture
+def output(host: FakeHost, luna: FakeLuna) -> Path:
+    """The output folder; what luna takes is there at once."""
+    folder = Path(host.output_folder())
+
+    def write(_job: str, files: Any) -> None:
+        for name in files:
+            path = folder / name.subfolder / name.filename
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(b"png")
+
+    luna.on_submit = write
+    return folder
+
+
+def save(
+    prefix: str = "pic", images: Any = IMAGES, prompt: Any = PROMPT, extra: Any = EXTRA
+) -> Any:
+    class Running(LunaSaveImage):
+        hidden = SimpleNamespace(prompt=prompt, extra_pnginfo=extra, unique_id="9")
+
+    return Running.execute(images, prefix)
+
+
+def test_the_names_are_the_reserved_ones(service: Service, output: Path) -> None:
+    answer = save("sub/%KSampler.seed%")
+    assert answer.ui == {
+        "images": [
+            {"filename": f"7_0000{n}_.png", "subfolder": "sub", "type": "output"} for n in (1, 2, 3)
+        ]
+    }
+    assert answer.args[0] is IMAGES, "the images pass through"
+
+
+def test_where_the_stock_node_passes_nothing_neither_does_this(
+    service: Service, output: Path, host: FakeHost
+) -> None:
+    host.passes_images = False
+    assert save().args == ()
+    assert LunaSaveImage.define_schema().outputs == []
+
+
+def test_the_task_is_what_saveimage_would_write(
+    service: Service, output: Path, luna: FakeLuna
+) -> None:
+    save("sub/pic")
+    (call,) = luna.of("submit_async")
+    task, tensors = call.args
+    assert task == {
+        "output_dir": str(output),
+        "save_path": "sub",
+        "filename": "pic",
+        "templates": False,
+        "counter": {"digits": 5, "suffix": "_"},
+        "png_compression": 4,
+        "embed_workflow": True,
+        "prompt": json.dumps(PROMPT),
+        "extra_pnginfo": {"workflow": json.dumps(EXTRA["workflow"])},
+        "images": [{"tensor": "image_0"}, {"tensor": "image_1"}, {"tensor": "image_2"}],
+    }
+    assert [int(tensors[f"image_{n}"].max()) for n in range(3)] == [0, 127, 255], (
+        "cut off, not rounded"
+    )
+    assert tensors["image_0"].dtype == np.uint8
+
+
+def test_disabled_metadata_writes_no_chunks(
+    service: Service, output: Path, luna: FakeLuna, host: FakeHost
+) -> None:
+    host.no_metadata = True
+    save()
+    task = luna.of("submit_async")[0].args[0]
+    assert task["embed_workflow"] is False
+    assert "prompt" not in task and "extra_pnginfo" not in task
+
+
+def test_metadata_is_the_text_that_the_stock_node_writes() -> None:
+    assert metadata_of(None, None, disabled=False) == Metadata(None, {})
+    made = metadata_of({"ä": 1}, {"workflow": [1]}, disabled=False)
+    assert (made.prompt, made.extra) == ('{"\\u00e4": 1}', {"workflow": "[1]"})
+
+
+def test_the_number_in_the_batch_goes_into_each_name(
+    service: Service, output: Path, luna: FakeLuna
+) -> None:
+    save("pic_%batch_num%")
+    images = luna.of("submit_async")[0].args[0]["images"]
+    assert [image["filename"] for image in images] == ["pic_0", "pic_1", "pic_2"]
+
+
+def test_a_batch_larger_than_a_request_goes_in_parts(luna: FakeLuna) -> None:
+    pictures = [np.zeros((10, 10, 3), np.uint8)] * 5
+    luna.max_body_bytes = 65536 + 2 * 300
+    told: list[int] = []
+    from luna_nodes.prefix import Names
+
+    names = Names("", "p_%batch_num%")
+    made = submit(
+        luna, pictures, names, "/out", Metadata(), lambda value, *_: told.append(value), None
+    )
+    assert [submission.images for submission in made] == [2, 2, 1]
+    assert told == [2, 4, 5]
+    last = luna.of("submit_async")[2].args
+    assert last[0]["images"] == [{"tensor": "image_0", "filename": "p_4"}]
+    assert list(last[1]) == ["image_0"]
+
+
+# -- the browser -----------------------------------------------------------------------------------
+
+
+def test_the_browser_is_told_when_the_files_are_there(
+    service: Service, output: Path, host: FakeHost
+) -> None:
+    answer = save()
+    _join_watch(service)
+    ((event, data, client),) = host.sent
+    assert (event, client) == ("luna.saved", "browser-1")
+    assert data["node"] == "9" and data["prompt_id"] == "prompt-1" and data["state"] == "done"
+    assert data["output"] == answer.ui
+
+
+def test_a_job_that_failed_is_told_with_its_reason(
+    service: Service, output: Path, luna: FakeLuna, host: FakeHost, caplog: pytest.LogCaptureFixture
+) -> None:
+    luna.jobs["j-1"] = Job("j-1", state="failed", error="the disk is full")
+    save()
+    _join_watch(service)
+    assert host.sent[0][1]["state"] == "failed"
+    assert host.sent[0][1]["error"] == "the disk is full"
+    assert any("the disk is full" in line for line in caplog.messages)
+
+
+def _join_watch(service: Service) -> None:
+    thread = nodes_save._watches[id(service)]._thread
+    if thread is not None:
+        thread.join(20.0)
+    assert nodes_save._watches[id(service)].outstanding == 0
+
+
+# -- when ComfyUI saves itself ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [
+        NotPermittedError("the folder is not allowed"),
+        SubmitUncertainError("the answer was lost", key="k"),
+    ],
+    ids=["not permitted", "uncertain"],
+)
+def test_what_luna_does_not_save_comfyui_saves(
+    problem: Any,
+    service: Service,
+    luna: FakeLuna,
+    host: FakeHost,
+    output: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    luna.next_problems = [problem]
+    with caplog.at_level(logging.WARNING, "luna"):
+        answer = save("sub/%width%_%KSampler.seed%")
+    assert host.saved == [(3, "sub/6_7", PROMPT, EXTRA)]
+    assert answer.ui == {"images": [{"filename": "local.png", "subfolder": "", "type": "output"}]}
+    assert answer.args[0] is IMAGES
+    (line,) = caplog.messages
+    assert problem.message in line
+    assert ("luna may have them too" in line) == isinstance(problem, SubmitUncertainError)
+
+
+def test_without_luna_comfyui_saves(service: Service, luna: FakeLuna, host: FakeHost) -> None:
+    luna.down()
+    save()
+    assert len(host.saved) == 1
+    assert host.sent == []
+
+
+def test_forbidden_local_work_saves_nothing_and_says_so(
+    service: Service, luna: FakeLuna, host: FakeHost, environment: dict[str, str]
+) -> None:
+    environment["LUNA_LOCAL_WORK"] = "0"
+    luna.down("cannot reach luna")
+    with pytest.raises(LunaRefusalError, match="does not save the images: cannot reach luna"):
+        save()
+    assert host.saved == []
+
+
+def test_a_server_that_writes_elsewhere_is_found_out_by_the_first_batch(
+    service: Service, luna: FakeLuna, host: FakeHost, trust: Trust, caplog: pytest.LogCaptureFixture
+) -> None:
+    # luna is on another machine, whose folder has the same name: nothing appears here
+    save()
+    assert len(host.saved) == 1
+    assert "different machines" in caplog.messages[0]
+    save()
+    assert len(host.saved) == 2
+    assert len(luna.of("submit_async")) == 1, "it is not asked again"
+
+
+def test_only_the_first_batch_is_waited_for(service: Service, luna: FakeLuna, output: Path) -> None:
+    save()
+    assert len(luna.of("job_wait")) == 1
+    save()
+    assert len(luna.of("job_wait")) == 1
+
+
+def test_a_first_batch_that_failed_proves_nothing(
+    service: Service, luna: FakeLuna, output: Path, trust: Trust
+) -> None:
+    luna.jobs["j-1"] = Job("j-1", state="failed", error="the disk is full")
+    save()
+    assert trust.of(service.address, str(output)) is None
