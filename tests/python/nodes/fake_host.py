@@ -227,6 +227,12 @@ class FakeHost(Host):
             raise self.broken
         self.loaded.append(what)
 
+    def model_folders(self) -> dict[str, list[str]]:
+        return {"vae": ["/models/vae", "/more/vae"], "loras": [], "text_encoders": ["/models/te"]}
+
+    def memory(self) -> dict[str, Any]:
+        return {"device": "cpu", "total_gb": 8.0}
+
     # -- saving ----------------------------------------------------------------------------------
 
     def output_folder(self) -> str:

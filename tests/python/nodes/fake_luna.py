@@ -24,6 +24,16 @@ from luna_client import (
     RequestCancelledError,
     Submission,
 )
+from luna_client.control_results import (
+    Answer,
+    AttentionMode,
+    Info,
+    Kept,
+    ResetResult,
+    ShutdownResult,
+    Unloaded,
+    UnloadResult,
+)
 from luna_client.results import SavedName
 
 WEIGHTS = ("clip_l.a.weight", "clip_l.b.weight")
@@ -96,6 +106,9 @@ class FakeLuna:
         self.jobs: dict[str, Job] = {}
         self.events: list[Event] = []
         self.max_body_bytes = 1 << 30
+        self.info: dict[str, Any] = {}
+        self.accepts = True
+        self.answers: tuple[Answer, ...] = ()
         self.on_submit: Callable[[str, Any], None] = lambda job_id, task: None
 
     def make(self, server: str, **options: Any) -> FakeLuna:
@@ -156,6 +169,36 @@ class FakeLuna:
     def clip_encode_from_tokens(self, tokens: Any, model: Any, **options: Any) -> Conditioning:
         self._do("clip_encode_from_tokens", tokens, model, **options)
         return Conditioning(np.zeros((1, 77, 8), np.float32), np.ones((1, 8), np.float32))
+
+    # -- control ---------------------------------------------------------------------------------
+
+    def ping(self, data: Any = None, *, timeout: float | None = None) -> None:
+        self._do("ping")
+
+    def get_info(self, *, timeout: float | None = None) -> Info:
+        self._do("get_info")
+        return Info.from_json(self.info)
+
+    def shutdown(self, *, timeout: float | None = None) -> ShutdownResult:
+        self._do("shutdown")
+        return ShutdownResult(accepted=self.accepts)
+
+    def set_attention_mode(self, mode: str, *, timeout: float | None = None) -> AttentionMode:
+        self._do("set_attention_mode", mode)
+        return AttentionMode(done=not self.answers, answers=self.answers, mode=mode)
+
+    def unload_models(self, *, timeout: float | None = None) -> UnloadResult:
+        self._do("unload_models")
+        return UnloadResult(
+            done=True,
+            unloaded=(Unloaded("a.safetensors", "cpu", 10),),
+            freed_bytes={"cpu": 10},
+            kept=(Kept("b.safetensors", "in use"),),
+        )
+
+    def reset(self, *, timeout: float | None = None) -> ResetResult:
+        self._do("reset")
+        return ResetResult(cancelled=2)
 
     # -- saving ----------------------------------------------------------------------------------
 
