@@ -18,14 +18,14 @@ from report import Result
 from workflows import Workflow
 
 #: The line that the pack logs when ComfyUI does the work itself.
-FALLBACK = re.compile(r"\[luna\] ComfyUI does .+ itself.*")
+FALLBACK = re.compile(r"\[luna\] ComfyUI (?:does|saves) .+ itself.*")
 
 
 @dataclass
 class Bench:
     """A ComfyUI with the pack, and the luna-node that it uses."""
 
-    comfy: Comfy
+    comfyui: Comfy
     luna: LunaServer
 
 
@@ -38,21 +38,21 @@ def run_pair(bench: Bench, workflow: Workflow) -> Result:
     """Runs both, compares, and checks who did the work."""
     result = Result(workflow.name)
     graph = workflow.build()
-    stock = bench.comfy.run(with_record_prefix(graph, f"stock.{workflow.name}"))
+    stock = bench.comfyui.run(with_record_prefix(graph, f"stock.{workflow.name}"))
     if stock.status != "success":
         result.problems.append(f"with stock loaders: {stock.status} {stock.message}")
         return result
-    before, mark = bench.luna.completed(), bench.comfy.mark()
+    before, mark = bench.luna.completed(), bench.comfyui.mark()
     luna_graph = with_luna(with_record_prefix(graph, f"luna.{workflow.name}"))
-    luna = bench.comfy.run(luna_graph)
-    said, after = bench.comfy.said(mark), bench.luna.completed()
+    luna = bench.comfyui.run(luna_graph)
+    said, after = bench.comfyui.said(mark), bench.luna.completed()
     result.figures = {"stock_s": round(stock.seconds, 1), "luna_s": round(luna.seconds, 1)}
     if luna.status != "success":
         result.problems.append(f"with luna's loaders: {luna.status} {luna.message}")
         return result
     result.problems += _who_worked(workflow, before, after, fallback_lines(said))
-    result.differences += _records(bench.comfy.records, workflow)
-    result.differences += _pictures(bench.comfy.base / "output", graph, stock, luna)
+    result.differences += _records(bench.comfyui.records, workflow)
+    result.differences += _pictures(bench.comfyui.base / "output", graph, stock, luna)
     return result
 
 
@@ -63,13 +63,16 @@ def run_save(bench: Bench, build: Workflow) -> Result:
     stock_graph = with_record_prefix(graph, "stock.save")
     luna_graph = with_luna(with_record_prefix(graph, "luna.save"), {"SaveImage": "LunaSaveImage"})
     outcomes = []
+    mark = bench.comfyui.mark()
     for posted in (stock_graph, luna_graph):
-        outcome = bench.comfy.run(posted, workflow=workflow)
+        outcome = bench.comfyui.run(posted, workflow=workflow)
         if outcome.status != "success":
             result.problems.append(f"{outcome.status} {outcome.message}")
             return result
         outcomes.append(outcome)
-    output = bench.comfy.base / "output"
+    saved_here = [one for one in fallback_lines(bench.comfyui.said(mark)) if " saves " in one]
+    result.problems += saved_here
+    output = bench.comfyui.base / "output"
     saver = nodes_of(graph, "SaveImage")[0]
     names = [outcome.images(saver) for outcome in outcomes]
     if [Path(name).name for name in names[0]] != [Path(name).name for name in names[1]]:

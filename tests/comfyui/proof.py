@@ -65,7 +65,7 @@ def _prove(options: argparse.Namespace) -> int:
     print(f"ComfyUI {installation.version} with {program}", flush=True)
     results: list[Result] = []
     try:
-        run = _Run(installation, program, folder, options.models.absolute())
+        run = Run(installation, program, folder, options.models.absolute())
         for result in run.results(wanted):
             results.append(result)
             print(table([result]).partition("\n")[2], flush=True)
@@ -85,7 +85,7 @@ def _prove(options: argparse.Namespace) -> int:
     return 0 if passed == len(results) else 1
 
 
-class _Run:
+class Run:
     """One installation, one luna-node, one temporary folder."""
 
     def __init__(self, installation: Installation, program: Path, folder: Path, models: Path):
@@ -95,7 +95,7 @@ class _Run:
     def results(self, wanted: list[str]) -> Iterator[Result]:
         """Runs what is wanted, one after the other."""
         if any(name != _TWO for name in wanted):
-            with self._bench() as bench:
+            with self.bench() as bench:
                 yield from _on_bench(bench, wanted)
         if _TWO in wanted:
             luna = self._luna("luna-two", [])
@@ -103,7 +103,7 @@ class _Run:
             _check_free(luna.port)
 
     @contextlib.contextmanager
-    def _bench(self) -> Iterator[pairs.Bench]:
+    def bench(self) -> Iterator[pairs.Bench]:
         base = self._folder / "comfyui"
         luna = self._luna("luna", [base / "output"])
         (base / "output").mkdir(parents=True)

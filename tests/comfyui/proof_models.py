@@ -10,14 +10,17 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "scripts" / "demo")]
 
-import make_models
-import small_unet
+import make_demo_models  # noqa: E402
+import make_models  # noqa: E402
+import small_unet  # noqa: E402
 
 CLIP_L = "clip_l.safetensors"
 CLIP_G = "clip_g.safetensors"
 VAE = "vae_sd.safetensors"
+TAESD = make_demo_models.VAE_NAME
 SD15 = "sd15_small_unet.safetensors"
 SDXL = "sdxl_small_unet.safetensors"
 LORA = "lora_sd15_a.safetensors"
@@ -42,7 +45,7 @@ FOLDERS = ("text_encoders", "vae", "loras", "embeddings", "checkpoints")
 
 def needed() -> list[str]:
     """Every file, relative to the models folder."""
-    return [*_PLAIN, *_CHECKPOINTS, f"loras/{LORA_UNET}"]
+    return [*_PLAIN, *_CHECKPOINTS, f"loras/{LORA_UNET}", f"vae/{TAESD}"]
 
 
 def ensure(folder: Path, say: Callable[[str], None] = print) -> None:
@@ -64,6 +67,8 @@ def _write(path: Path, name: str) -> None:
         encoders, dtype, _ = make_models.family_entries(family, "full", None, 8, "lora", "lora_a")
         tensors = small_unet.entries(unet) + encoders
         make_models.write(str(path), tensors, dtype, 1, {"format": "pt"})
+    elif name.endswith(TAESD):
+        make_demo_models.write_vae(path)
     else:
         make_models.write(str(path), _unet_lora(), "F16", 1, {"format": "pt"})
 

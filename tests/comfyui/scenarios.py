@@ -45,11 +45,11 @@ def interrupted(bench: Bench) -> Result:
     """The button while luna decodes: the node ends at once, luna stops working, the next prompt is served."""
     result = Result("interrupted")
     graph = with_luna(with_record_prefix(long_decode(1024, 0), "luna.interrupted"))
-    prompt = bench.comfy.post(graph)
+    prompt = bench.comfyui.post(graph)
     _wait_decoding(bench, graph)
     began = time.monotonic()
-    bench.comfy.interrupt()
-    outcome = bench.comfy.wait_end(prompt, began)
+    bench.comfyui.interrupt()
+    outcome = bench.comfyui.wait_end(prompt, began)
     result.figures["interrupt_s"] = round(outcome.seconds, 3)
     if outcome.status != "interrupted":
         result.problems.append(f"the prompt ended with {outcome.status} {outcome.message}")
@@ -68,19 +68,19 @@ def killed(bench: Bench) -> Result:
     result = Result("luna_killed")
     bench.luna.ensure_running()
     graph = long_decode(512, 2)
-    stock = bench.comfy.run(with_record_prefix(graph, "stock.luna_killed"))
-    mark = bench.comfy.mark()
+    stock = bench.comfyui.run(with_record_prefix(graph, "stock.luna_killed"))
+    mark = bench.comfyui.mark()
     luna_graph = with_luna(with_record_prefix(graph, "luna.luna_killed"))
-    prompt = bench.comfy.post(luna_graph)
+    prompt = bench.comfyui.post(luna_graph)
     _wait_decoding(bench, luna_graph)
     began = time.monotonic()
     bench.luna.kill()
-    outcome = bench.comfy.wait_end(prompt, began)
+    outcome = bench.comfyui.wait_end(prompt, began)
     result.figures["ended_s"] = round(outcome.seconds, 1)
     for who, one in (("stock", stock), ("luna", outcome)):
         if one.status != "success":
             result.problems.append(f"{who}: {one.status} {one.message}")
-    _expect_lines(result, fallback_lines(bench.comfy.said(mark)))
+    _expect_lines(result, fallback_lines(bench.comfyui.said(mark)))
     _compare(bench, result, "luna_killed")
     return result
 
@@ -89,10 +89,10 @@ def absent(bench: Bench) -> Result:
     """No luna-node at all: ComfyUI does everything itself, and says so once a model."""
     result = Result("luna_absent")
     bench.luna.kill()
-    mark = bench.comfy.mark()
+    mark = bench.comfyui.mark()
     graph = long_decode(256, 3)
     _run_both(bench, result, graph, "luna_absent")
-    lines = fallback_lines(bench.comfy.said(mark))
+    lines = fallback_lines(bench.comfyui.said(mark))
     if len(lines) != len(set(lines)):
         result.problems.append(f"the same line came more than once: {lines}")
     # the VAE may have told it when luna was killed; the text encoder has not yet
@@ -103,11 +103,11 @@ def absent(bench: Bench) -> Result:
 def back(bench: Bench) -> Result:
     """luna-node again: it does the work, and ComfyUI gives its own copies' memory back."""
     result = Result("luna_back")
-    before = anonymous_bytes(bench.comfy.pid)
+    before = anonymous_bytes(bench.comfyui.pid)
     bench.luna.kill()
     bench.luna.start()
     _expect_served(bench, result, 4)
-    after = anonymous_bytes(bench.comfy.pid)
+    after = anonymous_bytes(bench.comfyui.pid)
     result.figures["comfyui_gave_back_mib"] = round((before - after) / 1024**2)
     return result
 
@@ -122,13 +122,13 @@ SCENARIOS: dict[str, Callable[[Bench], Result]] = {
 
 def _wait_decoding(bench: Bench, graph: Graph) -> None:
     """Until ComfyUI is in the decode and luna works on it."""
-    bench.comfy.wait_executing(nodes_of(graph, "VAEDecode")[0])
+    bench.comfyui.wait_executing(nodes_of(graph, "VAEDecode")[0])
     bench.luna.wait_running(True)
 
 
 def _run_both(bench: Bench, result: Result, graph: Graph, name: str) -> None:
     for who, posted in (("stock", graph), ("luna", with_luna(graph))):
-        outcome = bench.comfy.run(with_record_prefix(posted, f"{who}.{name}"))
+        outcome = bench.comfyui.run(with_record_prefix(posted, f"{who}.{name}"))
         if outcome.status != "success":
             result.problems.append(f"{who}: {outcome.status} {outcome.message}")
         result.figures[f"{who}_s"] = round(outcome.seconds, 1)
@@ -137,13 +137,13 @@ def _run_both(bench: Bench, result: Result, graph: Graph, name: str) -> None:
 
 def _expect_served(bench: Bench, result: Result, seed: int) -> None:
     """A small prompt that luna has to serve, with ComfyUI's own numbers."""
-    before, mark = bench.luna.completed(), bench.comfy.mark()
+    before, mark = bench.luna.completed(), bench.comfyui.mark()
     _run_both(bench, result, long_decode(256, seed), f"served{seed}")
     after = bench.luna.completed()
     idle = [kind for kind in ("text", "vae") if after.get(kind, 0) <= before.get(kind, 0)]
     if idle:
         result.problems.append(f"luna's pools did nothing: {idle}")
-    lines = fallback_lines(bench.comfy.said(mark))
+    lines = fallback_lines(bench.comfyui.said(mark))
     if lines:
         result.problems.append(f"ComfyUI did it itself: {lines[0]}")
 
@@ -157,6 +157,7 @@ def _expect_lines(result: Result, lines: list[str]) -> None:
 def _compare(bench: Bench, result: Result, name: str) -> None:
     for record, limit in (("text", CLIP_L), ("picture", picture())):
         stock, luna = (
-            bench.comfy.records / f"{who}.{name}.{record}.safetensors" for who in ("stock", "luna")
+            bench.comfyui.records / f"{who}.{name}.{record}.safetensors"
+            for who in ("stock", "luna")
         )
         result.differences += compare.records(stock, luna, limit)

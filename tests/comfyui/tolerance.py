@@ -44,4 +44,4 @@ def picture(*, tiled: bool = False) -> Limit:
 
 def sampled() -> Limit:
     """Of what went through a sampler."""
-    return Limit(of_range=1e-3)
+    return Limit(of_range=5e-5)

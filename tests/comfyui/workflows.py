@@ -98,6 +98,21 @@ def tiled() -> Graph:
     return b.graph
 
 
+def taesd() -> Graph:
+    """A small VAE in TAESD's layout, both ways.
+
+    No picture is saved: this one paints the mean of 64 pixels, which often lies exactly on an 8-bit step, and there the
+    last bit of a float decides over 64 places at once.
+    """
+    b = Builder()
+    vae = b.add("VAELoader", vae_name=files.TAESD)
+    start = b.add("VAEEncode", pixels=_picture_file(b, "oblong.png")[0], vae=vae[0])
+    b.record("encoded", latent=start[0])
+    decoded = b.add("VAEDecode", vae=vae[0], samples=start[0])
+    b.record("picture", image=decoded[0])
+    return b.graph
+
+
 def sd15_clip_skip() -> Graph:
     """CLIP-L at its last layers, a prompt of several chunks, and an empty one."""
     b = Builder()
@@ -201,10 +216,11 @@ ALL = (
     Workflow(
         "image_to_image",
         image_to_image,
-        {**_SD15_TEXT, "encoded": latent(), "sampled": sampled(), "picture": sampled()},
+        {**_SD15_TEXT, "encoded": latent(), "sampled": sampled(), **_PICTURES},
         ("text", "vae"),
     ),
     Workflow("tiled", tiled, {"encoded": latent(tiled=True), "picture": picture(tiled=True)}),
+    Workflow("taesd", taesd, {"encoded": latent(), **_PICTURES}),
     Workflow(
         "sd15_clip_skip",
         sd15_clip_skip,
@@ -222,13 +238,13 @@ ALL = (
     Workflow(
         "text_to_image_sd15",
         text_to_image_sd15,
-        {**_SD15_TEXT, "sampled": sampled(), "picture": sampled()},
+        {**_SD15_TEXT, "sampled": sampled(), **_PICTURES},
         ("text", "vae"),
     ),
     Workflow(
         "text_to_image_sdxl",
         text_to_image_sdxl,
-        {**_SDXL_TEXT, "sampled": sampled(), "picture": sampled()},
+        {**_SDXL_TEXT, "sampled": sampled(), **_PICTURES},
         ("text", "vae"),
     ),
     Workflow("lora", lora, {**_SD15_TEXT, "sampled": sampled()}, (), line="LoRA"),
