@@ -8,8 +8,10 @@ Needs what ``tests/comfyui`` needs, and the package playwright with a Chromium o
 from __future__ import annotations
 
 import argparse
+import io
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from comfyui_process import Installation
 from graphs import Builder, Graph
 from luna_server import find_program
 from pairs import Bench
+from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 from proof import Run
 
@@ -49,17 +52,6 @@ def text_to_image() -> Graph:
     return b.graph
 
 
-def loaders() -> Graph:
-    """The four loaders beside each other."""
-    b = Builder()
-    b.add("LunaCheckpointLoader", ckpt_name=files.SDXL)
-    b.add("LunaCLIPLoader", clip_name=files.CLIP_L, type="stable_diffusion", device="default")
-    names = {"clip_name1": files.CLIP_L, "clip_name2": files.CLIP_G}
-    b.add("LunaDualCLIPLoader", **names, type="sdxl", device="default")
-    b.add("LunaVAELoader", vae_name=files.VAE)
-    return b.graph
-
-
 def status() -> Graph:
     """The server, and what it says of itself."""
     b = Builder()
@@ -69,11 +61,17 @@ def status() -> Graph:
     return b.graph
 
 
-#: File name -> graph, and whether it is run before its picture is taken.
-PICTURES: dict[str, tuple[Callable[[], Graph], bool]] = {
-    "comfyui-text-to-image.png": (text_to_image, True),
-    "comfyui-loaders.png": (loaders, False),
-    "comfyui-status.png": (status, True),
+@dataclass(frozen=True)
+class Picture:
+    """``whole``: the interface around the nodes is in the picture."""
+
+    build: Callable[[], Graph]
+    whole: bool
+
+
+PICTURES = {
+    "comfyui-text-to-image.png": Picture(text_to_image, whole=True),
+    "comfyui-status.png": Picture(status, whole=False),
 }
 
 #: An interface that was used before: no tour, no template browser, no map over the graph.
@@ -85,6 +83,7 @@ _SETTINGS = {
 _LOAD = """async ([graph, name]) => {
   await window.app.loadApiJson(graph, name);
   window.app.graph.arrange(60);
+  for (const n of window.app.graph._nodes) if (n.type === "PreviewAny") n.setSize([420, 400]);
   window.app.canvas.ds.reset();
 }"""
 _FIT = """() => {
@@ -97,23 +96,27 @@ _FIT = """() => {
   ds.offset[0] = view.width / ds.scale / 2 - (left + right) / 2;
   ds.offset[1] = view.height / ds.scale / 2 - (top + low) / 2;
   window.app.canvas.setDirty(true, true);
+  const edge = 40;
+  return { x: view.left + (left + ds.offset[0]) * ds.scale - edge, y: view.top + (top + ds.offset[1]) * ds.scale - edge,
+           width: (right - left) * ds.scale + 2 * edge, height: (low - top) * ds.scale + 2 * edge };
 }"""
 
 
 def take(page: Page, bench: Bench, name: str, out: Path) -> None:
-    """Loads one graph, runs it where it is to be run, and takes its picture."""
-    build, runs = PICTURES[name]
-    page.evaluate(_LOAD, [build(), name.removesuffix(".png")])
-    if runs:
-        known = len(bench.comfyui.ask("/history"))
-        page.evaluate("() => window.app.queuePrompt(0)")
-        bench.comfyui.wait_until(
-            lambda: len(bench.comfyui.ask("/history")) > known, 300, "the graph had run"
-        )
-        page.wait_for_timeout(3000)  # the interface draws previews when it likes
-    page.evaluate(_FIT)
+    """Loads one graph, runs it, and takes its picture."""
+    picture = PICTURES[name]
+    page.evaluate(_LOAD, [picture.build(), name.removesuffix(".png")])
+    known = len(bench.comfyui.ask("/history"))
+    page.evaluate("() => window.app.queuePrompt(0)")
+    bench.comfyui.wait_until(
+        lambda: len(bench.comfyui.ask("/history")) > known, 300, "the graph had run"
+    )
+    page.wait_for_timeout(3000)  # the interface draws previews when it likes
+    box = page.evaluate(_FIT)
     page.wait_for_timeout(1000)
-    page.screenshot(path=out / name)
+    taken = page.screenshot(clip=None if picture.whole else box)
+    # 256 colours are enough for an interface, and a third of the bytes
+    Image.open(io.BytesIO(taken)).convert("RGB").quantize(256).save(out / name, optimize=True)
 
 
 def main() -> None:
