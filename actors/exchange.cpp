@@ -76,6 +76,11 @@ void exchange_calls::meet(self_pointer self, const exchange_peer_actor& peer) {
     self->monitor(peer);
 }
 
+void exchange_calls::add(chunk_grant& left, const chunk_grant& more) {
+  left.chunks += more.chunks;
+  left.landing = more.landing;
+}
+
 uint64_t exchange_calls::schedule_expiry(self_pointer self, uint32_t deadline_ms) {
   auto generation = ++self->state.generation;
   self->delayed_send(self, std::chrono::milliseconds{deadline_ms} + grace, expire_atom_v,
@@ -96,11 +101,11 @@ exchange_actor::behavior_type exchange(exchange_actor::stateful_pointer<exchange
       else
         take_argument_chunk(self, key_of_sender(self, chunk.call), chunk);
     },
-    [self](credit_atom, uint64_t call, bool reply, uint32_t credit) {
+    [self](credit_atom, uint64_t call, bool reply, const chunk_grant& more) {
       if (reply)
-        add_reply_credit(self, key_of_sender(self, call), credit);
+        add_reply_grant(self, key_of_sender(self, call), more);
       else
-        add_credit(self, call, credit);
+        add_grant(self, call, more);
     },
     [self](answer_atom, call_answer& answer) { take_answer(self, answer); },
     [self](cancel_atom, uint64_t id) { cancel(self, id); },

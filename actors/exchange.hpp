@@ -21,7 +21,7 @@ namespace luna {
 struct outgoing_call {
   exchange_peer_actor peer;
   chunk_cursor arguments;
-  uint32_t credit = 0; ///< chunks that may still leave
+  chunk_grant grant; ///< what may still leave
   progress_actor listener;
   bool save = false;
   caf::typed_response_promise<model_result> result;
@@ -29,19 +29,19 @@ struct outgoing_call {
   bool answered = false; ///< the answer is here, its tensors are on their way
   call_answer answer;
   tensor_assembly reply;
-  uint32_t since_credit = 0; ///< chunks that came since the last credit
-  uint64_t generation = 0;   ///< of its expiry
+  uint32_t since_grant = 0; ///< chunks that came since the last grant
+  uint64_t generation = 0;  ///< of its expiry
 };
 
 /// A request of another node that runs here.
 struct incoming_call {
   call_offer offer;
   tensor_assembly arguments;
-  uint32_t since_credit = 0;
+  uint32_t since_grant = 0;
   uint64_t task = 0; ///< the id under which the pool knows it; 0: not running
   bool answered = false;
   chunk_cursor reply;
-  uint32_t credit = 0;
+  chunk_grant grant;
   uint64_t generation = 0;
 };
 

@@ -15,11 +15,11 @@ incoming_call* find(self_pointer self, const incoming_key& key) {
 }
 
 void pump(self_pointer self, const incoming_key& key, incoming_call& call) {
-  while (call.credit > 0) {
-    auto chunk = call.reply.next(call.offer.call, true);
+  while (call.grant.chunks > 0) {
+    auto chunk = call.reply.next(call.offer.call, true, call.grant.landing);
     if (!chunk)
       break;
-    --call.credit;
+    --call.grant.chunks;
     self->send(call.offer.caller, chunk_atom_v, std::move(*chunk));
   }
   if (call.answered && call.reply.done())
@@ -105,7 +105,7 @@ result<void> refuse_unknown(self_pointer self, const call_offer& offer) {
 
 } // namespace
 
-caf::result<uint32_t> accept(self_pointer self, call_offer& offer) {
+caf::result<chunk_grant> accept(self_pointer self, call_offer& offer) {
   if (auto ok = refuse_unknown(self, offer); !ok)
     return make_error(ok.error());
   incoming_key key{caf::actor_cast<caf::actor_addr>(offer.caller), offer.call};
@@ -120,9 +120,9 @@ caf::result<uint32_t> accept(self_pointer self, call_offer& offer) {
   call.arguments = std::move(*arguments);
   call.generation = schedule_expiry(self, call.offer.deadline_ms);
   if (!call.arguments.complete())
-    return window;
+    return chunk_grant{window, call.arguments.landing()};
   start(self, key, call);
-  return uint32_t{0};
+  return chunk_grant{};
 }
 
 void take_argument_chunk(self_pointer self, const incoming_key& key, const tensor_chunk& chunk) {
@@ -133,17 +133,18 @@ void take_argument_chunk(self_pointer self, const incoming_key& key, const tenso
     return answer_problem(self, key, make_error(ok.error()));
   if (call->arguments.complete())
     return start(self, key, *call);
-  if (++call->since_credit == credit_step) {
-    call->since_credit = 0;
-    self->send(call->offer.caller, credit_atom_v, call->offer.call, false, credit_step);
+  if (++call->since_grant == grant_step) {
+    call->since_grant = 0;
+    self->send(call->offer.caller, credit_atom_v, call->offer.call, false,
+               chunk_grant{grant_step, call->arguments.landing()});
   }
 }
 
-void add_reply_credit(self_pointer self, const incoming_key& key, uint32_t credit) {
+void add_reply_grant(self_pointer self, const incoming_key& key, const chunk_grant& more) {
   auto* call = find(self, key);
   if (!call)
     return;
-  call->credit += credit;
+  add(call->grant, more);
   pump(self, key, *call);
 }
 

@@ -21,11 +21,11 @@ failure gone(const outgoing_call& call) {
 }
 
 void pump(self_pointer self, uint64_t id, outgoing_call& call) {
-  while (call.credit > 0) {
-    auto chunk = call.arguments.next(id, false);
+  while (call.grant.chunks > 0) {
+    auto chunk = call.arguments.next(id, false, call.grant.landing);
     if (!chunk)
       return;
-    --call.credit;
+    --call.grant.chunks;
     self->send(call.peer, chunk_atom_v, std::move(*chunk));
   }
 }
@@ -48,7 +48,7 @@ void open(self_pointer self, outgoing_call&& call, call_offer offer) {
   call.generation = schedule_expiry(self, offer.deadline_ms);
   self->state.outgoing.emplace(id, std::move(call));
   self->request(peer, offer_patience, open_atom_v, std::move(offer))
-    .then([self, id](uint32_t credit) { add_credit(self, id, credit); },
+    .then([self, id](const chunk_grant& grant) { add_grant(self, id, grant); },
           [self, id](const caf::error& err) {
             auto i = self->state.outgoing.find(id);
             if (i == self->state.outgoing.end())
@@ -94,11 +94,11 @@ caf::typed_response_promise<std::string> call_save(self_pointer self, const rout
   return promise;
 }
 
-void add_credit(self_pointer self, uint64_t id, uint32_t credit) {
+void add_grant(self_pointer self, uint64_t id, const chunk_grant& more) {
   auto i = self->state.outgoing.find(id);
   if (i == self->state.outgoing.end())
     return;
-  i->second.credit += credit;
+  add(i->second.grant, more);
   pump(self, id, i->second);
 }
 
@@ -117,7 +117,7 @@ void take_answer(self_pointer self, call_answer& answer) {
   call.answer = std::move(answer);
   call.answered = true;
   // Nobody sends before there is memory to receive it.
-  self->send(call.peer, credit_atom_v, id, true, window);
+  self->send(call.peer, credit_atom_v, id, true, chunk_grant{window, call.reply.landing()});
   if (call.reply.complete())
     succeed(self, id);
 }
@@ -131,9 +131,10 @@ void take_reply_chunk(self_pointer self, const tensor_chunk& chunk) {
     return give_up(self, chunk.call, ok.error(), true);
   if (call.reply.complete())
     return succeed(self, chunk.call);
-  if (++call.since_credit == credit_step) {
-    call.since_credit = 0;
-    self->send(call.peer, credit_atom_v, chunk.call, true, credit_step);
+  if (++call.since_grant == grant_step) {
+    call.since_grant = 0;
+    self->send(call.peer, credit_atom_v, chunk.call, true,
+               chunk_grant{grant_step, call.reply.landing()});
   }
 }
 

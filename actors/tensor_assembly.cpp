@@ -14,29 +14,26 @@ constexpr std::chrono::milliseconds memory_retry{500};
 } // namespace
 
 chunk_cursor::chunk_cursor(std::vector<named_tensor> tensors) : tensors_(std::move(tensors)) {
-  skip_finished();
+  std::vector<uint64_t> sizes;
+  sizes.reserve(tensors_.size());
+  for (auto& x : tensors_)
+    sizes.push_back(x.tensor.size_bytes());
+  position_ = transfer_position{std::move(sizes)};
 }
 
-void chunk_cursor::skip_finished() {
-  while (tensor_ < tensors_.size() && offset_ == tensors_[tensor_].tensor.size_bytes()) {
-    ++tensor_;
-    offset_ = 0;
-  }
-}
-
-std::optional<tensor_chunk> chunk_cursor::next(uint64_t call, bool reply) {
+std::optional<tensor_chunk> chunk_cursor::next(uint64_t call, bool reply, uint64_t landing) {
   if (done())
     return std::nullopt;
-  auto& block = tensors_[tensor_].tensor;
-  auto size = std::min<uint64_t>(max_chunk_bytes, block.size_bytes() - offset_);
+  auto& block = tensors_[position_.tensor()].tensor;
+  auto size = std::min<uint64_t>(max_chunk_bytes, position_.rest());
   tensor_chunk chunk;
   chunk.call = call;
   chunk.reply = reply;
-  chunk.tensor = static_cast<uint32_t>(tensor_);
-  chunk.offset = offset_;
-  chunk.bytes = chunk_bytes{block.bytes().subspan(offset_, size), block.owner()};
-  offset_ += size;
-  skip_finished();
+  chunk.landing = landing;
+  chunk.tensor = position_.tensor();
+  chunk.offset = position_.offset();
+  chunk.bytes = {block.bytes().subspan(chunk.offset, size), block.owner()};
+  position_.advance(size);
   return chunk;
 }
 
@@ -51,6 +48,8 @@ std::vector<tensor_shape> chunk_cursor::shapes() const {
 result<tensor_assembly> tensor_assembly::open(const std::vector<tensor_shape>& shapes,
                                               byte_budget& budget) {
   tensor_assembly assembly;
+  std::vector<uint64_t> sizes;
+  std::vector<tensor_landing::area> areas;
   for (auto& x : shapes) {
     auto count = element_count(x.shape);
     uint64_t size = 0;
@@ -63,28 +62,25 @@ result<tensor_assembly> tensor_assembly::open(const std::vector<tensor_shape>& s
                   "no room for the " + std::to_string(size) + " bytes of tensor '" + x.name
                     + "' on this node (limits.buffers); try again",
                   memory_retry);
-    assembly.parts_.push_back(
-      {x, size, std::make_shared<memory>(memory{std::move(bytes), std::move(*share)})});
+    auto data = std::make_shared<memory>(memory{std::move(bytes), std::move(*share)});
+    areas.push_back({{data->bytes.get(), size}, data});
+    sizes.push_back(size);
+    assembly.parts_.push_back({x, size, std::move(data)});
   }
-  assembly.skip_finished();
+  assembly.position_ = transfer_position{std::move(sizes)};
+  if (!assembly.complete())
+    assembly.landing_ = tensor_landing::open(std::move(areas));
   return assembly;
 }
 
-void tensor_assembly::skip_finished() {
-  while (tensor_ < parts_.size() && offset_ == parts_[tensor_].size) {
-    ++tensor_;
-    offset_ = 0;
-  }
-}
-
 result<void> tensor_assembly::add(const tensor_chunk& chunk) {
-  auto bytes = chunk.bytes.bytes();
-  if (complete() || chunk.tensor != tensor_ || chunk.offset != offset_ || bytes.empty()
-      || bytes.size() > parts_[tensor_].size - offset_)
+  auto bytes = chunk.bytes.view;
+  if (!position_.expects(chunk.tensor, chunk.offset, bytes.size()))
     return fail(ec::internal, "a chunk of a tensor came out of order");
-  std::memcpy(parts_[tensor_].data->bytes.get() + offset_, bytes.data(), bytes.size());
-  offset_ += bytes.size();
-  skip_finished();
+  auto* place = parts_[chunk.tensor].data->bytes.get() + chunk.offset;
+  if (bytes.data() != place)
+    std::memcpy(place, bytes.data(), bytes.size());
+  position_.advance(bytes.size());
   return {};
 }
 

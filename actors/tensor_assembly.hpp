@@ -10,6 +10,8 @@
 #include "messages/result.hpp"
 #include "messages/tensor_block.hpp"
 #include "messages/tensor_chunk.hpp"
+#include "messages/tensor_landing.hpp"
+#include "messages/transfer_position.hpp"
 
 namespace luna {
 
@@ -21,19 +23,17 @@ public:
 
   /// The next piece, at most max_chunk_bytes; nothing after the last. Tensors without bytes have
   /// none.
-  std::optional<tensor_chunk> next(uint64_t call, bool reply);
+  /// @param landing the receiver's, see chunk_grant.
+  std::optional<tensor_chunk> next(uint64_t call, bool reply, uint64_t landing);
 
-  bool done() const noexcept { return tensor_ == tensors_.size(); }
+  bool done() const noexcept { return position_.done(); }
 
   /// What the receiver must know before the first chunk.
   std::vector<tensor_shape> shapes() const;
 
 private:
-  void skip_finished();
-
   std::vector<named_tensor> tensors_;
-  size_t tensor_ = 0;
-  uint64_t offset_ = 0;
+  transfer_position position_;
 };
 
 /// Puts chunks together again: the receiving side.
@@ -51,10 +51,14 @@ public:
   /// shapes.
   static result<tensor_assembly> open(const std::vector<tensor_shape>& shapes, byte_budget& budget);
 
-  /// Copies a chunk to its place. @returns `internal` if it does not belong there.
+  /// The number under which chunks of another node are read straight into their places.
+  uint64_t landing() const noexcept { return landing_.number(); }
+
+  /// Takes a chunk, and copies it to its place unless it landed there. @returns `internal` if it
+  /// does not belong there.
   result<void> add(const tensor_chunk& chunk);
 
-  bool complete() const noexcept { return tensor_ == parts_.size(); }
+  bool complete() const noexcept { return position_.done(); }
 
   /// The tensors. @pre `complete()`
   std::vector<named_tensor> take();
@@ -71,11 +75,9 @@ private:
     std::shared_ptr<memory> data;
   };
 
-  void skip_finished();
-
   std::vector<part> parts_;
-  size_t tensor_ = 0;
-  uint64_t offset_ = 0;
+  transfer_position position_;
+  tensor_landing landing_;
 };
 
 } // namespace luna

@@ -21,6 +21,7 @@ struct peer_config : caf::actor_system_config {
     set("scheduler.policy", caf::atom("sharing"));
     set("middleman.heartbeat-interval", caf::timespan{std::chrono::seconds{1}});
     set("middleman.connection-timeout", caf::timespan{std::chrono::seconds{10}});
+    set("middleman.workers", 0);
   }
 };
 

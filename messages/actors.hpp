@@ -106,12 +106,12 @@ using pool_actor = caf::typed_actor<
 
 /// The EXCHANGE PEER interface: one a node, spoken between nodes. Requests with tensors, in chunks.
 using exchange_peer_actor = caf::typed_actor<
-  // Offers a call; the answer is how many chunks may be on their way (0: it has no tensors).
-  caf::replies_to<open_atom, call_offer>::with<uint32_t>,
+  // Offers a call; the answer is how many chunks may be on their way (none: it has no tensors).
+  caf::replies_to<open_atom, call_offer>::with<chunk_grant>,
   // A piece of a tensor, in either direction.
   caf::reacts_to<chunk_atom, tensor_chunk>,
   // Allows more chunks of a call (true: of its reply).
-  caf::reacts_to<credit_atom, uint64_t, bool, uint32_t>,
+  caf::reacts_to<credit_atom, uint64_t, bool, chunk_grant>,
   // How the call ended.
   caf::reacts_to<answer_atom, call_answer>,
   // The caller no longer wants the call.

@@ -32,48 +32,6 @@ typename Inspector::result_type inspect(Inspector& f, tensor_block&) {
            caf::meta::load_callback(refuse));
 }
 
-/// Up to 512 KiB of somebody's memory: written to the wire straight from the tensor, read from it
-/// into memory of its own once the announced size has been checked.
-class chunk_bytes {
-public:
-  chunk_bytes() = default;
-
-  /// A view of `bytes` that `owner` keeps alive. @pre `bytes.size() <= max_chunk_bytes`
-  chunk_bytes(std::span<const std::byte> bytes, std::shared_ptr<const void> owner)
-    : bytes_(bytes), owner_(std::move(owner)) {}
-
-  std::span<const std::byte> bytes() const noexcept { return bytes_; }
-
-  friend caf::error inspect(caf::serializer& f, chunk_bytes& x) {
-    auto size = static_cast<uint32_t>(x.bytes_.size());
-    if (x.bytes_.size() > max_chunk_bytes)
-      return make_error(ec::internal, "a tensor_chunk of more than 512 KiB");
-    if (auto err = f(size))
-      return err;
-    return size == 0 ? caf::error{} : f.apply_raw(size, const_cast<std::byte*>(x.bytes_.data()));
-  }
-
-  friend caf::error inspect(caf::deserializer& f, chunk_bytes& x) {
-    uint32_t size = 0;
-    if (auto err = f(size))
-      return err;
-    if (size > max_chunk_bytes)
-      return make_error(ec::internal, "a tensor_chunk that announces more than 512 KiB");
-    std::shared_ptr<std::byte[]> memory{new std::byte[size]};
-    x.bytes_ = {memory.get(), size};
-    x.owner_ = memory;
-    return size == 0 ? caf::error{} : f.apply_raw(size, memory.get());
-  }
-
-  friend std::string to_string(const chunk_bytes& x) {
-    return "<" + std::to_string(x.bytes_.size()) + " bytes>";
-  }
-
-private:
-  std::span<const std::byte> bytes_;
-  std::shared_ptr<const void> owner_;
-};
-
 /// What a tensor that will arrive in chunks looks like.
 struct tensor_shape {
   std::string name;
@@ -86,19 +44,37 @@ typename Inspector::result_type inspect(Inspector& f, tensor_shape& x) {
   return f(caf::meta::type_name("luna::tensor_shape"), x.name, x.type, x.shape);
 }
 
-/// One piece of one tensor of a call between nodes.
+/// Up to 512 KiB of somebody's memory.
+struct chunk_bytes {
+  std::span<const std::byte> view;
+  std::shared_ptr<const void> owner; ///< keeps them alive
+};
+
+/// One piece of one tensor of a call between nodes. It is written to the wire straight from the
+/// tensor, and read from it straight into its place in the receiver's (see tensor_landing), or else
+/// into memory of its own; in both cases after the announced size has been checked.
 struct tensor_chunk {
-  uint64_t call = 0;   ///< the call's number at the node that opened it
-  bool reply = false;  ///< false: an argument on its way there; true: a result on its way back
-  uint32_t tensor = 0; ///< index into the announced shapes
-  uint64_t offset = 0; ///< of the first byte in the tensor
+  uint64_t call = 0;    ///< the call's number at the node that opened it
+  bool reply = false;   ///< false: an argument on its way there; true: a result on its way back
+  uint64_t landing = 0; ///< the receiver's, of the grant that let it travel
+  uint32_t tensor = 0;  ///< index into the announced shapes
+  uint64_t offset = 0;  ///< of the first byte in the tensor
   chunk_bytes bytes;
 };
 
+caf::error inspect(caf::serializer& f, tensor_chunk& x);
+caf::error inspect(caf::deserializer& f, tensor_chunk& x);
+std::string to_string(const tensor_chunk& x);
+
+/// Leave to send chunks, from who receives them.
+struct chunk_grant {
+  uint32_t chunks = 0;  ///< so many more
+  uint64_t landing = 0; ///< that they shall name
+};
+
 template <class Inspector>
-typename Inspector::result_type inspect(Inspector& f, tensor_chunk& x) {
-  return f(caf::meta::type_name("luna::tensor_chunk"), x.call, x.reply, x.tensor, x.offset,
-           x.bytes);
+typename Inspector::result_type inspect(Inspector& f, chunk_grant& x) {
+  return f(caf::meta::type_name("luna::chunk_grant"), x.chunks, x.landing);
 }
 
 } // namespace luna

@@ -23,7 +23,7 @@ struct task_header;
 struct task_answer;
 struct task_progress;
 struct tensor_shape;
-class chunk_bytes;
+struct chunk_grant;
 struct tensor_chunk;
 struct model_row;
 struct loaded_row;
@@ -58,7 +58,7 @@ CAF_ADD_TYPE_ID(luna, (luna::task_header))
 CAF_ADD_TYPE_ID(luna, (luna::task_answer))
 CAF_ADD_TYPE_ID(luna, (luna::task_progress))
 CAF_ADD_TYPE_ID(luna, (luna::tensor_shape))
-CAF_ADD_TYPE_ID(luna, (luna::chunk_bytes))
+CAF_ADD_TYPE_ID(luna, (luna::chunk_grant))
 CAF_ADD_TYPE_ID(luna, (luna::tensor_chunk))
 CAF_ADD_TYPE_ID(luna, (luna::model_row))
 CAF_ADD_TYPE_ID(luna, (luna::loaded_row))

@@ -37,6 +37,9 @@ actor_config::actor_config(const effective_configuration& configuration) {
   set("scheduler.policy", caf::atom("sharing"));
   set("middleman.heartbeat-interval", caf::timespan{cluster.heartbeat});
   set("middleman.connection-timeout", caf::timespan{cluster.suspect_after});
+  // The thread that reads a connection deserialises, too: chunks come in order then, and go
+  // straight to their landings. Workers would copy each message first.
+  set("middleman.workers", 0);
   set("middleman.app-identifiers",
       caf::config_value::list{caf::config_value{std::string{wire_version}}});
   if (cluster.tls.enabled()) {

@@ -238,9 +238,9 @@ BOOST_AUTO_TEST_CASE(no_more_than_a_window_of_chunks_is_ever_on_its_way) {
   offer.deadline_ms = 10000;
   offer.caller = here;
   offer.tensors = {{"x", dtype::u32, {4'000'000}}};
-  auto credit = ask<uint32_t>(there, open_atom_v, offer);
-  BOOST_REQUIRE(credit.has_value());
-  BOOST_CHECK_LE(*credit * max_chunk_bytes, size_t{4} << 20);
+  auto grant = ask<chunk_grant>(there, open_atom_v, offer);
+  BOOST_REQUIRE(grant.has_value());
+  BOOST_CHECK_LE(grant->chunks * max_chunk_bytes, size_t{4} << 20);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -90,9 +90,9 @@ struct exchange_desk {
 
 inline exchange_actor::behavior_type fake_exchange(exchange_actor::pointer self,
                                                    std::shared_ptr<exchange_desk> desk) {
-  return {[](open_atom, const call_offer&) { return uint32_t{0}; },
+  return {[](open_atom, const call_offer&) { return chunk_grant{}; },
           [](chunk_atom, const tensor_chunk&) {},
-          [](credit_atom, uint64_t, bool, uint32_t) {},
+          [](credit_atom, uint64_t, bool, const chunk_grant&) {},
           [](answer_atom, const call_answer&) {},
           [desk](cancel_atom, uint64_t id) { desk->cancelled.push_back(id); },
           [](progress_atom, const task_progress&) {},

@@ -34,8 +34,8 @@ BOOST_AUTO_TEST_CASE(what_a_cursor_cuts_an_assembly_puts_together) {
   auto assembly = tensor_assembly::open(cursor.shapes(), *budget);
   BOOST_REQUIRE(assembly.has_value());
   auto chunks = 0;
-  while (auto chunk = cursor.next(7, false)) {
-    BOOST_CHECK_LE(chunk->bytes.bytes().size(), max_chunk_bytes);
+  while (auto chunk = cursor.next(7, false, 0)) {
+    BOOST_CHECK_LE(chunk->bytes.view.size(), max_chunk_bytes);
     BOOST_CHECK(!assembly->complete());
     BOOST_REQUIRE(assembly->add(*chunk).has_value());
     ++chunks;
@@ -49,6 +49,31 @@ BOOST_AUTO_TEST_CASE(what_a_cursor_cuts_an_assembly_puts_together) {
     BOOST_CHECK_EQUAL(got[i].name, sent[i].name);
     BOOST_CHECK(same_bytes(got[i].tensor, sent[i].tensor));
   }
+}
+
+BOOST_AUTO_TEST_CASE(a_chunk_that_landed_is_not_copied_again) {
+  std::vector<named_tensor> sent{counting("a", int64_t{max_chunk_bytes} + 5)};
+  chunk_cursor cursor{sent};
+  auto budget = byte_budget::make(8 << 20);
+  auto assembly = tensor_assembly::open(cursor.shapes(), *budget);
+  BOOST_REQUIRE(assembly.has_value());
+  const std::byte* begin = nullptr;
+  while (auto chunk = cursor.next(7, false, assembly->landing())) {
+    // As the deserialiser does it.
+    auto size = chunk->bytes.view.size();
+    auto place = tensor_landing::claim(chunk->landing, chunk->tensor, chunk->offset, size);
+    BOOST_REQUIRE(place);
+    std::memcpy(place.get(), chunk->bytes.view.data(), size);
+    if (!begin)
+      begin = place.get();
+    chunk->bytes = {{place.get(), size}, place};
+    BOOST_REQUIRE(assembly->add(*chunk).has_value());
+  }
+  auto number = assembly->landing();
+  auto got = assembly->take();
+  BOOST_CHECK(got[0].tensor.bytes().data() == begin);
+  BOOST_CHECK(same_bytes(got[0].tensor, sent[0].tensor));
+  BOOST_CHECK(!tensor_landing::claim(number, 0, 0, 1));
 }
 
 BOOST_AUTO_TEST_CASE(no_tensors_are_complete_at_once) {
@@ -79,7 +104,7 @@ BOOST_AUTO_TEST_CASE(the_tensors_hold_their_share_of_the_budget) {
   auto budget = byte_budget::make(100);
   chunk_cursor cursor{{counting("a", 60)}};
   auto assembly = tensor_assembly::open(cursor.shapes(), *budget);
-  BOOST_REQUIRE(assembly->add(*cursor.next(1, false)).has_value());
+  BOOST_REQUIRE(assembly->add(*cursor.next(1, false, 0)).has_value());
   auto got = assembly->take();
   BOOST_CHECK_EQUAL(budget->used(), 60u);
   got.clear();
@@ -90,8 +115,8 @@ BOOST_AUTO_TEST_CASE(chunks_out_of_order_are_refused) {
   chunk_cursor cursor{{counting("a", int64_t{max_chunk_bytes} + 1)}};
   auto budget = byte_budget::make(8 << 20);
   auto assembly = tensor_assembly::open(cursor.shapes(), *budget);
-  auto first = cursor.next(1, false);
-  auto second = cursor.next(1, false);
+  auto first = cursor.next(1, false, 0);
+  auto second = cursor.next(1, false, 0);
   BOOST_CHECK(!assembly->add(*second).has_value());
   BOOST_CHECK(assembly->add(*first).has_value());
   BOOST_CHECK(!assembly->add(*first).has_value());

@@ -8,6 +8,7 @@
 
 #include "messages/node_view.hpp"
 #include "messages/tensor_chunk.hpp"
+#include "messages/tensor_landing.hpp"
 
 using namespace luna;
 
@@ -26,7 +27,7 @@ std::shared_ptr<std::vector<std::byte>> numbered(size_t size) {
 
 tensor_chunk chunk_of(size_t size) {
   auto bytes = numbered(size);
-  return {71, true, 3, uint64_t{5} << 32, chunk_bytes{*bytes, bytes}};
+  return {71, true, 0, 3, uint64_t{5} << 32, {*bytes, bytes}};
 }
 
 struct fixture {
@@ -72,8 +73,8 @@ BOOST_AUTO_TEST_CASE(a_chunk_of_any_allowed_size_arrives_as_it_was) {
     BOOST_CHECK(got.reply);
     BOOST_CHECK_EQUAL(got.tensor, 3u);
     BOOST_CHECK_EQUAL(got.offset, uint64_t{5} << 32);
-    auto x = sent.bytes.bytes();
-    auto y = got.bytes.bytes();
+    auto x = sent.bytes.view;
+    auto y = got.bytes.view;
     BOOST_CHECK_EQUAL(y.size(), size);
     BOOST_CHECK(std::equal(x.begin(), x.end(), y.begin(), y.end()));
   }
@@ -90,8 +91,40 @@ BOOST_AUTO_TEST_CASE(what_was_read_owns_its_memory) {
   auto copy = got;
   got = {};
   auto wanted = numbered(1000);
-  auto y = copy.bytes.bytes();
+  auto y = copy.bytes.view;
   BOOST_CHECK(std::equal(wanted->begin(), wanted->end(), y.begin(), y.end()));
+}
+
+BOOST_AUTO_TEST_CASE(a_chunk_that_names_a_landing_is_read_into_its_place) {
+  auto memory = std::make_shared<std::vector<std::byte>>(1000);
+  auto landing = tensor_landing::open({{*memory, memory}});
+  auto sent = chunk_of(600);
+  sent.landing = landing.number();
+  sent.tensor = 0;
+  sent.offset = 0;
+  BOOST_REQUIRE(!write(sent));
+  tensor_chunk got, again;
+  BOOST_REQUIRE(!read(got));
+  BOOST_CHECK(got.bytes.view.data() == memory->data());
+  auto wanted = numbered(600);
+  BOOST_CHECK(std::equal(wanted->begin(), wanted->end(), memory->begin()));
+  // The same piece once more must not write there again.
+  BOOST_REQUIRE(!read(again));
+  BOOST_CHECK(again.bytes.view.data() != memory->data());
+  BOOST_CHECK_EQUAL(again.bytes.view.size(), 600u);
+}
+
+BOOST_AUTO_TEST_CASE(a_piece_that_its_landing_has_no_room_for_lands_nowhere) {
+  auto memory = std::make_shared<std::vector<std::byte>>(100);
+  auto landing = tensor_landing::open({{*memory, memory}});
+  auto sent = chunk_of(101);
+  sent.landing = landing.number();
+  sent.tensor = 0;
+  sent.offset = 0;
+  BOOST_REQUIRE(!write(sent));
+  tensor_chunk got;
+  BOOST_REQUIRE(!read(got));
+  BOOST_CHECK(*memory == std::vector<std::byte>(100));
 }
 
 BOOST_AUTO_TEST_CASE(more_than_512_KiB_is_an_error_on_both_sides) {
@@ -108,7 +141,7 @@ BOOST_AUTO_TEST_CASE(more_than_512_KiB_is_an_error_on_both_sides) {
     auto err = read(got);
     BOOST_REQUIRE(err);
     BOOST_CHECK_NE(text(err).find("512 KiB"), std::string::npos);
-    BOOST_CHECK(got.bytes.bytes().empty());
+    BOOST_CHECK(got.bytes.view.empty());
   }
 }
 
