@@ -20,16 +20,10 @@ using self_pointer = save_front_actor::stateful_pointer<save_queue_state>;
 /// A sync of a busy disk may take seconds; more than this is a defect.
 constexpr std::chrono::seconds store_patience{60};
 
-/// Passes the store's answer on.
+/// Lets the store answer: nobody waits for this actor then, should it end.
 template <class... Ts>
 caf::result<std::string> ask_store(self_pointer self, const Ts&... xs) {
-  auto promise = self->make_response_promise<std::string>();
-  self->request(self->state.store, store_patience, xs...)
-    .then([promise](std::string& x) mutable { promise.deliver(std::move(x)); },
-          [promise](const caf::error& err) mutable {
-            promise.deliver(make_error(to_failure(err, "the save store")));
-          });
-  return promise;
+  return self->delegate(self->state.store, xs...);
 }
 
 /// Whether a job_status object speaks of a job that is at an end.
@@ -64,16 +58,20 @@ caf::result<std::string> wait(self_pointer self, const std::string& job, uint32_
   return promise;
 }
 
+/// Answers with the state that the job has now.
 void wait_is_over(self_pointer self, uint64_t id) {
-  auto node = self->state.waiters.extract(id);
-  if (node.empty())
+  auto& waiters = self->state.waiters;
+  auto i = waiters.find(id);
+  if (i == waiters.end())
     return;
-  auto promise = node.mapped().promise;
-  self->request(self->state.store, store_patience, status_atom_v, node.mapped().job)
-    .then([promise](std::string& x) mutable { promise.deliver(std::move(x)); },
-          [promise](const caf::error& err) mutable {
-            promise.deliver(make_error(to_failure(err, "the save store")));
-          });
+  auto deliver = [self, id](auto answer) {
+    if (auto node = self->state.waiters.extract(id); !node.empty())
+      node.mapped().promise.deliver(std::move(answer));
+  };
+  self->request(self->state.store, store_patience, status_atom_v, i->second.job)
+    .then(
+      [deliver](std::string& x) { deliver(std::move(x)); },
+      [deliver](const caf::error& err) { deliver(make_error(to_failure(err, "the save store"))); });
 }
 
 void job_changed(self_pointer self, const std::string& job, const std::string& json, bool ended) {
@@ -91,13 +89,8 @@ void job_changed(self_pointer self, const std::string& job, const std::string& j
 }
 
 caf::result<bool> drain(self_pointer self) {
-  auto& state = self->state;
-  state.draining = true;
-  auto promise = self->make_response_promise<bool>();
-  self->request(state.store, std::chrono::minutes{10}, drain_atom_v)
-    .then([promise](bool x) mutable { promise.deliver(x); },
-          [promise](const caf::error& err) mutable { promise.deliver(err); });
-  return promise;
+  self->state.draining = true;
+  return self->delegate(self->state.store, drain_atom_v);
 }
 
 caf::result<std::string> submit(self_pointer self, save_submission& x) {
