@@ -103,6 +103,26 @@ std::vector<std::string> names_of(const catalog_options& options, const found_mo
   return names;
 }
 
+/// Keeps what was found out. A single name is also a row of the listing.
+void remember(model_catalog_state& state, const std::string& asked, const resolved_pointer& model) {
+  if (state.known.size() >= most_known_models)
+    state.known.clear();
+  state.known.emplace(asked, model);
+  if (state.families.size() >= most_known_models)
+    state.families.clear();
+  uint64_t bytes = 0;
+  int64_t modified = 0;
+  for (auto& file : model->files) {
+    bytes += file.bytes;
+    modified = std::max(modified, file.modified_ns);
+  }
+  for (auto& name : model->names)
+    if (auto colon = name.find(':'); colon != std::string::npos)
+      state.families[row_identity(name.substr(0, colon), name.substr(colon + 1), bytes, modified)] =
+        model->facts.family;
+  state.listed_at.reset(); // the next listing tells the family
+}
+
 result<resolved_pointer> resolve(self_pointer self, model_kind kind, const model_ref& ref) {
   auto& state = self->state;
   if (ref.files.empty())
@@ -118,39 +138,22 @@ result<resolved_pointer> resolve(self_pointer self, model_kind kind, const model
       model->names.push_back(std::move(x));
     std::move(found->files.begin(), found->files.end(), std::back_inserter(model->files));
   }
-  model->place = std::string{to_string(kind)} + '\n' + ref.type + '\n';
-  for (auto& file : model->files)
-    model->place += file.path.string() + '\n';
-  model->key = std::string{to_string(kind)} + '\n' + ref.type + '\n' + identity_of(model->files);
-  auto known = state.known.find(model->key);
+  auto identity = identity_of(model->files);
+  auto asked = std::string{to_string(kind)} + '\n' + ref.type + '\n' + identity;
+  auto known = state.known.find(asked);
   if (known != state.known.end())
     return known->second;
   auto facts = models::inspect_model(kind, model->files, ref.type);
   if (!facts)
     return fail(facts);
   model->facts = std::move(*facts);
+  // Of the type that it has, named or not: it is loaded once.
+  model->place = std::string{to_string(kind)} + '\n' + model->facts.type + '\n';
+  model->key = model->place + identity;
+  for (auto& file : model->files)
+    model->place += file.path.string() + '\n';
+  remember(state, asked, model);
   return resolved_pointer{std::move(model)};
-}
-
-/// Keeps what was found out. A single name is also a row of the listing.
-void remember(model_catalog_state& state, const resolved_pointer& model) {
-  if (state.known.size() >= most_known_models)
-    state.known.clear();
-  if (!state.known.emplace(model->key, model).second)
-    return;
-  if (state.families.size() >= most_known_models)
-    state.families.clear();
-  uint64_t bytes = 0;
-  int64_t modified = 0;
-  for (auto& file : model->files) {
-    bytes += file.bytes;
-    modified = std::max(modified, file.modified_ns);
-  }
-  for (auto& name : model->names)
-    if (auto colon = name.find(':'); colon != std::string::npos)
-      state.families[row_identity(name.substr(0, colon), name.substr(colon + 1), bytes, modified)] =
-        model->facts.family;
-  state.listed_at.reset(); // the next listing tells the family
 }
 
 // -- info -----------------------------------------------------------------------------------------
@@ -245,14 +248,12 @@ catalog_actor::behavior_type model_catalog(self_pointer self, catalog_options op
       auto model = resolve(self, kind, ref);
       if (!model)
         return make_error(model.error());
-      remember(self->state, *model);
       return std::move(*model);
     },
     [self](info_atom, model_kind kind, const model_ref& ref) -> caf::result<std::string> {
       auto model = resolve(self, kind, ref);
       if (!model)
         return make_error(model.error());
-      remember(self->state, *model);
       return info(self, *model);
     },
     [self](list_atom) { return list(self); },

@@ -80,7 +80,8 @@ struct model_catalog_state {
   std::shared_ptr<const model_listing> listing; ///< the last one
   std::optional<std::chrono::steady_clock::time_point> listed_at;
 
-  std::unordered_map<std::string, std::shared_ptr<const resolved_model>> known; ///< by key
+  std::unordered_map<std::string, std::shared_ptr<const resolved_model>>
+    known;                                               ///< by what was asked
   std::unordered_map<std::string, std::string> families; ///< of rows, by name, size and time
   std::unordered_map<std::string, std::string> hashes;   ///< "sha256:..." by file identity
 

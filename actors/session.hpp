@@ -81,6 +81,7 @@ struct active_request {
   bool running = false;
   std::optional<failure> first_failure; ///< why the first pool did not answer
   bool word_ids = false;                ///< of clip_tokenize: they are wanted
+  std::string reply_fields;             ///< JSON object that goes into the answer's header
 };
 
 /// The requests of one client.

@@ -55,11 +55,15 @@ void finish(self_pointer self, uint64_t task, model_result& x) {
   if (auto ok = check_size(x.tensors, self->state.context->limits.body_bytes); !ok)
     return refuse(self, task, ok.error());
   auto header = x.answer.attributes.empty() ? std::string{"{}"} : std::move(x.answer.attributes);
-  if (request->task->header.kind == task_kind::tokenize) {
+  auto tokenized = request->task->header.kind == task_kind::tokenize;
+  if (tokenized || !request->reply_fields.empty()) {
     auto fields = json::parse(header, nullptr, false);
     if (!fields.is_object())
       fields = json::object();
-    fields["tokens"] = commands::to_json(x.answer.tokens, request->word_ids);
+    if (tokenized)
+      fields["tokens"] = commands::to_json(x.answer.tokens, request->word_ids);
+    if (!request->reply_fields.empty())
+      fields.update(json::parse(request->reply_fields));
     header = protocol::dump_header(fields);
   }
   answer(self, task, std::move(header), std::move(x.tensors));

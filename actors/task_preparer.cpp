@@ -11,6 +11,7 @@
 #include "actors/actor_defaults.hpp"
 #include "messages/error.hpp"
 #include "models/run_context.hpp"
+#include "models/sdxl_prompt.hpp"
 #include "models/tokenizer.hpp"
 
 namespace luna {
@@ -110,8 +111,11 @@ result<void> add_job(prepared_task& prepared, const models::model_facts& facts,
 
 result<void> add_prompt(prepared_task& prepared, const task_preparer_state& state,
                         const models::model_facts& facts, const models::tokenizer& tokenizer,
-                        const text_arguments& arguments, const std::string& prompt) {
-  auto text = tokenizer.tokenize(prompt, state.embeddings.get());
+                        const text_arguments& arguments, const std::string& prompt,
+                        const std::string& prompt_l) {
+  auto* embeddings = state.embeddings.get();
+  auto text = arguments.pair ? models::tokenize_pair(tokenizer, prompt_l, prompt, embeddings)
+                             : tokenizer.tokenize(prompt, embeddings);
   if (!text)
     return fail(text);
   models::text_job job;
@@ -148,9 +152,11 @@ result<void> prepare_prompts(prepared_task& prepared, const task_preparer_state&
     return fail(tokenizer);
   if (order.task->header.kind == task_kind::tokenize)
     return tokenize(prepared, state, facts, **tokenizer, arguments.positive);
-  auto ok = add_prompt(prepared, state, facts, **tokenizer, arguments, arguments.positive);
+  auto ok = add_prompt(prepared, state, facts, **tokenizer, arguments, arguments.positive,
+                       arguments.positive_l);
   if (ok && arguments.wants_negative)
-    ok = add_prompt(prepared, state, facts, **tokenizer, arguments, arguments.negative);
+    ok = add_prompt(prepared, state, facts, **tokenizer, arguments, arguments.negative,
+                    arguments.negative_l);
   return ok;
 }
 

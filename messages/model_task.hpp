@@ -84,6 +84,9 @@ struct text_arguments {
   std::string positive;
   std::string negative;
   bool wants_negative = false; ///< false: only the positive prompt is encoded
+  bool pair = false;           ///< SDXL: the tower "l" reads prompts of its own
+  std::string positive_l;      ///< if `pair`
+  std::string negative_l;
   std::vector<token_chunks> tokens;
   bool has_layer = false; ///< false: the family's own layer
   int32_t layer = 0;      ///< -1..-N, if has_layer
@@ -93,7 +96,7 @@ struct text_arguments {
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, text_arguments& x) {
   return f(caf::meta::type_name("luna::text_arguments"), x.positive, x.negative, x.wants_negative,
-           x.tokens, x.has_layer, x.layer, x.projected);
+           x.pair, x.positive_l, x.negative_l, x.tokens, x.has_layer, x.layer, x.projected);
 }
 
 enum class tiling_choice : uint8_t { automatic, on, off };

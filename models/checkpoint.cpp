@@ -64,6 +64,18 @@ result<checkpoint> checkpoint::open(std::span<const model_file> files) {
   return opened;
 }
 
+result<std::vector<checkpoint>> open_text_files(std::span<const model_file> files) {
+  std::vector<checkpoint> opened;
+  opened.reserve(files.size());
+  for (auto& file : files) {
+    auto one = checkpoint::open({&file, 1});
+    if (!one)
+      return fail(one);
+    opened.push_back(std::move(*one));
+  }
+  return opened;
+}
+
 result<void> checkpoint::add(size_t index) {
   auto& header = files_[index].header();
   std::string prefix{half_prefix(header)};

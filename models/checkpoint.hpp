@@ -66,4 +66,8 @@ private:
   std::map<std::string, tensor, std::less<>> tensors_;
 };
 
+/// The files of a text model, each by itself: towers in files of their own share their names.
+/// @returns as checkpoint::open.
+result<std::vector<checkpoint>> open_text_files(std::span<const model_file> files);
+
 } // namespace luna::models

@@ -1,8 +1,9 @@
 #include "models/clip_layout.hpp"
 
+#include <algorithm>
 #include <array>
+#include <optional>
 #include <utility>
-#include <vector>
 
 #include "models/clip_bpe.hpp"
 
@@ -10,105 +11,172 @@ namespace luna::models {
 
 namespace {
 
-constexpr int head_width = 64; ///< of every CLIP text tower
-constexpr int64_t max_positions = 4096;
+constexpr std::string_view sdxl_l = "conditioner.embedders.0.transformer.text_model.";
+constexpr std::string_view sdxl_g = "conditioner.embedders.1.model.";
+constexpr std::string_view refiner_g = "conditioner.embedders.0.model.";
+
+/// Blocks of CLIP-H and CLIP-G: their smallest block number that the next smaller tower lacks.
+constexpr int blocks_of_h = 23;
+constexpr int blocks_of_g = 31;
 
 auto unsupported(const checkpoint& file, std::string what) {
   return fail(ec::unsupported_model, "the text encoder in " + file.title() + " " + std::move(what));
 }
 
-using shape = std::vector<int64_t>;
+std::string numbered(const clip_place& place, int number) {
+  return place.prefix + (place.openclip ? "transformer.resblocks." : "encoder.layers.")
+       + std::to_string(number) + ".";
+}
 
-/// Names and shapes of one block, relative to it.
-std::vector<std::pair<std::string, shape>> block_tensors(int64_t width, int64_t inner) {
-  std::vector<std::pair<std::string, shape>> out;
-  auto add = [&](const std::string& name, int64_t rows, int64_t columns) {
-    out.emplace_back(name + ".weight", columns > 0 ? shape{rows, columns} : shape{rows});
-    out.emplace_back(name + ".bias", shape{rows});
-  };
-  for (auto name :
-       {"self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.out_proj"})
-    add(name, width, width);
-  add("layer_norm1", width, 0);
-  add("layer_norm2", width, 0);
-  add("mlp.fc1", inner, width);
-  add("mlp.fc2", width, inner);
-  return out;
+/// The tower under that prefix, or nothing.
+std::optional<clip_place> tower_at(const checkpoint& file, std::string_view prefix, bool openclip,
+                                   std::string key) {
+  clip_place place;
+  place.key = std::move(key);
+  place.prefix = prefix;
+  place.openclip = openclip;
+  while (file.has(place.block(place.layers).fc1.front().weight))
+    ++place.layers;
+  if (place.layers == 0)
+    return std::nullopt;
+  // transformers' projection stands beside "text_model.", OpenCLIP's beside the tower's tensors.
+  std::string beside{prefix};
+  if (!openclip && beside.ends_with("text_model."))
+    beside.resize(beside.size() - std::string_view{"text_model."}.size());
+  if (file.has(beside + "text_projection.weight")) {
+    place.projection = beside + "text_projection.weight";
+  } else if (file.has(beside + "text_projection")) {
+    place.projection = beside + "text_projection";
+    place.projection_is_transposed = true;
+  }
+  return place;
+}
+
+/// The tower of a file that holds nothing else. Its depth says what it is.
+result<clip_place> single_tower(const checkpoint& file) {
+  auto place = tower_at(file, "text_model.", false, "l");
+  if (!place)
+    place = tower_at(file, "", true, "l");
+  if (!place)
+    return unsupported(file, "is no CLIP text tower");
+  if (place->layers >= blocks_of_g)
+    place->key = "g";
+  else if (place->layers >= blocks_of_h)
+    return unsupported(file, "is a CLIP-H (SD2), which this build does not serve");
+  return *place;
+}
+
+result<clip_place> tower_of_checkpoint(const checkpoint& file,
+                                       std::span<const std::string_view> prefixes, bool openclip,
+                                       const std::string& key) {
+  for (auto prefix : prefixes)
+    if (auto place = tower_at(file, prefix, openclip, key))
+      return *place;
+  return fail(ec::bad_model_file, "the model file " + file.title() + " is broken: there is no CLIP-"
+                                    + std::string{key == "l" ? "L" : "G"} + " tower under '"
+                                    + std::string{prefixes.front()} + "'");
+}
+
+result<clip_model> model_of(std::string family, std::vector<result<clip_place>> places) {
+  clip_model model;
+  model.family = std::move(family);
+  for (auto& place : places) {
+    if (!place)
+      return fail(place);
+    model.towers.push_back(std::move(*place));
+  }
+  return model;
+}
+
+result<clip_model> find_in_one(const checkpoint& file) {
+  if (file.has_prefix(sdxl_g))
+    return model_of("sdxl", {tower_of_checkpoint(file, {{sdxl_l}}, false, "l"),
+                             tower_of_checkpoint(file, {{sdxl_g}}, true, "g")});
+  if (file.has_prefix(refiner_g))
+    return model_of("clip_g", {tower_of_checkpoint(file, {{refiner_g}}, true, "g")});
+  if (file.has_prefix("cond_stage_model.transformer.")) {
+    static constexpr std::array<std::string_view, 2> prefixes{
+      "cond_stage_model.transformer.text_model.", "cond_stage_model.transformer."};
+    return model_of("clip_l", {tower_of_checkpoint(file, prefixes, false, "l")});
+  }
+  auto place = single_tower(file);
+  if (!place)
+    return fail(place);
+  return model_of("clip_" + place->key, {place});
+}
+
+result<clip_model> find_in_two(std::span<const checkpoint> files) {
+  clip_model model;
+  model.family = "sdxl";
+  for (size_t i = 0; i < files.size(); ++i) {
+    auto place = single_tower(files[i]);
+    if (!place)
+      return fail(place);
+    place->file = i;
+    model.towers.push_back(std::move(*place));
+  }
+  auto& towers = model.towers;
+  if (towers[0].key == towers[1].key)
+    return fail(ec::unsupported_model, "both " + files[0].title() + " and " + files[1].title()
+                                         + " hold a CLIP-" + (towers[0].key == "l" ? "L" : "G")
+                                         + "; SDXL needs one CLIP-L and one CLIP-G");
+  if (towers[0].key == "g")
+    std::swap(towers[0], towers[1]);
+  return model;
 }
 
 } // namespace
 
-clip_layout find_clip_l(const checkpoint& file) {
-  for (std::string prefix : {"cond_stage_model.transformer.text_model.",
-                             "cond_stage_model.transformer.", "text_model."}) {
-    clip_layout layout{prefix, 0};
-    while (file.has(prefix + "encoder.layers." + std::to_string(layout.layers) + ".mlp.fc1.weight"))
-      ++layout.layers;
-    if (layout.layers > 0)
-      return layout;
-  }
-  return {};
+// -- names
+
+std::string clip_place::token_embedding() const {
+  return prefix + (openclip ? "token_embedding.weight" : "embeddings.token_embedding.weight");
 }
 
-result<model_facts> describe_clip_l(const checkpoint& file) {
-  auto layout = find_clip_l(file);
-  auto& prefix = layout.prefix;
-  auto* tokens = file.find(prefix + "embeddings.token_embedding.weight");
-  auto* positions = file.find(prefix + "embeddings.position_embedding.weight");
-  if (tokens == nullptr || tokens->shape.size() != 2 || positions == nullptr
-      || positions->shape.size() != 2)
-    return fail(ec::bad_model_file,
-                "the model file " + file.title() + " is broken: '" + prefix
-                  + "embeddings' has no token and position embedding of two dimensions");
-  auto width = tokens->shape[1];
-  auto inner = file.rows(prefix + "encoder.layers.0.mlp.fc1.weight");
-  if (tokens->shape[0] != clip_bpe::vocabulary)
-    return unsupported(file, "has a vocabulary of " + std::to_string(tokens->shape[0])
-                               + " tokens instead of CLIP's 49408");
-  if (width <= 0 || width % head_width != 0 || width > 8192 || inner <= 0 || inner > 65536)
-    return unsupported(file, "is " + std::to_string(width) + " wide with an MLP of "
-                               + std::to_string(inner) + ": no CLIP tower is");
-  if (positions->shape[0] < 3 || positions->shape[0] > max_positions)
-    return unsupported(file, "has " + std::to_string(positions->shape[0]) + " positions");
+std::string clip_place::position_embedding() const {
+  return prefix + (openclip ? "positional_embedding" : "embeddings.position_embedding.weight");
+}
 
-  model_facts facts;
-  facts.kind = model_kind::text;
-  facts.family = "clip_l";
-  facts.type = "stable_diffusion";
-  facts.token_keys = {"l"};
-  facts.layers = layout.layers;
-  facts.cond_width = static_cast<int>(width);
-  facts.dims.width = static_cast<int>(width);
-  facts.dims.heads = static_cast<int>(width / head_width);
-  facts.dims.inner = static_cast<int>(inner);
-  facts.dims.vocabulary = clip_bpe::vocabulary;
-  facts.dims.positions = static_cast<int>(positions->shape[0]);
+std::string clip_place::final_norm() const {
+  return prefix + (openclip ? "ln_final" : "final_layer_norm");
+}
 
-  uint64_t values = 0; // that are kept as fp32
-  auto take = [&](const std::string& name, const shape& wanted) -> result<void> {
-    if (auto ok = file.expect(prefix + name, wanted); !ok)
-      return fail(ok);
-    facts.weight_keys.push_back("clip_l.transformer.text_model." + name);
-    values += *element_count(wanted);
-    return {};
+clip_block_names clip_place::block(int number) const {
+  auto at = numbered(*this, number);
+  auto linear = [&](const std::string& name) {
+    return linear_names{at + name + ".weight", at + name + ".bias"};
   };
-  if (auto ok = take("embeddings.token_embedding.weight", {clip_bpe::vocabulary, width}); !ok)
-    return fail(ok);
-  auto table = values; // stays fp16: rows are looked up, not multiplied
-  if (auto ok = take("embeddings.position_embedding.weight", {facts.dims.positions, width}); !ok)
-    return fail(ok);
-  auto tensors = block_tensors(width, inner);
-  for (int i = 0; i < layout.layers; ++i)
-    for (auto& [name, wanted] : tensors)
-      if (auto ok = take("encoder.layers." + std::to_string(i) + "." + name, wanted); !ok)
-        return fail(ok);
-  for (auto name : {"final_layer_norm.weight", "final_layer_norm.bias"})
-    if (auto ok = take(name, {width}); !ok)
-      return fail(ok);
-  facts.weight_keys.push_back("clip_l.transformer.text_projection.weight");
-  facts.weight_keys.push_back("clip_l.logit_scale");
-  facts.weight_bytes = 4 * (values - table) + 2 * table;
-  return facts;
+  if (openclip)
+    return {at + "ln_1",
+            at + "ln_2",
+            {{at + "attn.in_proj_weight", at + "attn.in_proj_bias"}},
+            {linear("attn.out_proj")},
+            {linear("mlp.c_fc")},
+            {linear("mlp.c_proj")}};
+  return {at + "layer_norm1",
+          at + "layer_norm2",
+          {linear("self_attn.q_proj"), linear("self_attn.k_proj"), linear("self_attn.v_proj")},
+          {linear("self_attn.out_proj")},
+          {linear("mlp.fc1")},
+          {linear("mlp.fc2")}};
+}
+
+// -- finding
+
+clip_rules rules_of(std::string_view family) {
+  if (family == "clip_l")
+    return {0, true, false};
+  return {-2, false, true}; // sdxl, clip_g
+}
+
+result<clip_model> find_clip_model(std::span<const checkpoint> files) {
+  if (files.size() == 1)
+    return find_in_one(files.front());
+  if (files.size() == 2)
+    return find_in_two(files);
+  return fail(ec::unsupported_model,
+              "a text encoder of " + std::to_string(files.size())
+                + " files is a family that this build does not serve; SDXL has two");
 }
 
 } // namespace luna::models

@@ -1,6 +1,7 @@
 #include "models/clip_tokenizer.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <mutex>
 #include <utility>
 #include <vector>
@@ -192,6 +193,41 @@ private:
   clip_tokenizer_options options_;
 };
 
+/// Several encoders of one model: each reads the prompt its own way.
+class joint_tokenizer : public tokenizer {
+public:
+  explicit joint_tokenizer(std::vector<std::shared_ptr<const tokenizer>> parts)
+    : parts_(std::move(parts)) {}
+
+  result<tokenized_text> tokenize(std::string_view text,
+                                  const embedding_source* embeddings) const override {
+    tokenized_text all;
+    for (auto& part : parts_) {
+      auto one = part->tokenize(text, embeddings);
+      if (!one)
+        return fail(one);
+      add(all, std::move(*one));
+    }
+    return all;
+  }
+
+private:
+  static void add(tokenized_text& all, tokenized_text one) {
+    auto shift = static_cast<int32_t>(all.embeddings.size());
+    for (auto& [key, chunks] : one.tokens)
+      for (auto& chunk : chunks)
+        for (auto& token : chunk)
+          token.embedding += token.embedding < 0 ? 0 : shift;
+    all.tokens.merge(one.tokens);
+    std::move(one.embeddings.begin(), one.embeddings.end(), std::back_inserter(all.embeddings));
+    for (auto& warning : one.warnings)
+      if (std::find(all.warnings.begin(), all.warnings.end(), warning) == all.warnings.end())
+        all.warnings.push_back(std::move(warning));
+  }
+
+  std::vector<std::shared_ptr<const tokenizer>> parts_;
+};
+
 /// One vocabulary a process: it is the same for all.
 result<std::shared_ptr<const clip_bpe>> shared_bpe(const std::filesystem::path& file) {
   static std::mutex mutex;
@@ -215,13 +251,18 @@ std::shared_ptr<const tokenizer> make_clip_tokenizer(std::shared_ptr<const clip_
 
 result<std::shared_ptr<const tokenizer>> make_tokenizer(const model_facts& facts,
                                                         const std::filesystem::path& share) {
-  if (facts.kind != model_kind::text || facts.family != "clip_l")
+  if (facts.towers.empty())
     return fail(ec::unsupported_model, "there is no tokenizer for the family " + facts.family);
   auto bpe = shared_bpe(share / "clip" / "bpe_simple_vocab_16e6.txt.gz");
   if (!bpe)
     return fail(bpe);
-  return make_clip_tokenizer(
-    *bpe, {"l", "clip_l", clip_bpe::end, facts.dims.positions, facts.cond_width});
+  std::vector<std::shared_ptr<const tokenizer>> parts;
+  for (auto& tower : facts.towers)
+    parts.push_back(make_clip_tokenizer(
+      *bpe, {tower.key, "clip_" + tower.key, tower.pad, tower.positions, tower.width}));
+  if (parts.size() == 1)
+    return parts.front();
+  return std::make_shared<joint_tokenizer>(std::move(parts));
 }
 
 } // namespace luna::models

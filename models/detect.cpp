@@ -17,15 +17,20 @@ struct family {
   result<model_facts> (*describe)(const checkpoint&) = nullptr;
 };
 
+result<model_facts> describe_one(const checkpoint& file) {
+  return describe_clip({&file, 1});
+}
+
 // The order matters: it is ComfyUI's, checkpoints with prefixes first. A new family gets its
 // `describe` here.
 constexpr std::array<family, 31> text_families{{
-  {"SDXL (clip_l + clip_g)",
-   [](auto& f) { return f.has_prefix("conditioner.embedders.1.model."); }},
+  {"SDXL (clip_l + clip_g)", [](auto& f) { return f.has_prefix("conditioner.embedders.1.model."); },
+   describe_one},
   {"the SDXL refiner (clip_g)",
    [](auto& f) {
      return f.has("conditioner.embedders.0.model.transformer.resblocks.30.ln_1.weight");
-   }},
+   },
+   describe_one},
   {"SD2 (clip_h)",
    [](auto& f) {
      return f.has_prefix("cond_stage_model.model.")
@@ -35,13 +40,13 @@ constexpr std::array<family, 31> text_families{{
   {"FLUX (clip_l, t5xxl)", [](auto& f) { return f.has_prefix("text_encoders.t5xxl."); }},
   {"Qwen3 in a checkpoint", [](auto& f) { return f.has_prefix("text_encoders."); }},
   {"OpenCLIP's layout of a text tower",
-   [](auto& f) { return f.has("transformer.resblocks.0.ln_1.weight"); }},
-  {"clip_l", [](auto& f) { return f.has_prefix("cond_stage_model.transformer."); },
-   describe_clip_l},
-  {"clip_g", [](auto& f) { return f.has("text_model.encoder.layers.30.mlp.fc1.weight"); }},
+   [](auto& f) { return f.has("transformer.resblocks.0.ln_1.weight"); }, describe_one},
+  {"clip_l", [](auto& f) { return f.has_prefix("cond_stage_model.transformer."); }, describe_one},
+  {"clip_g", [](auto& f) { return f.has("text_model.encoder.layers.30.mlp.fc1.weight"); },
+   describe_one},
   {"clip_h", [](auto& f) { return f.has("text_model.encoder.layers.22.mlp.fc1.weight"); }},
   {"clip_l", [](auto& f) { return f.has("text_model.encoder.layers.0.mlp.fc1.weight"); },
-   describe_clip_l},
+   describe_one},
   {"Jina CLIP", [](auto& f) { return f.has("model.encoder.layers.0.mixer.Wqkv.weight"); }},
   {"T5-XXL",
    [](auto& f) { return f.rows("encoder.block.23.layer.1.DenseReluDense.wi_1.weight") == 10240; }},
@@ -137,7 +142,8 @@ constexpr std::string_view article(model_kind kind) {
   }
 }
 
-/// A lone CLIP-L is SD1.5's encoder to ComfyUI whatever the type says, but for these.
+/// A lone CLIP-L is SD1.5's encoder to ComfyUI whatever the type says, a lone CLIP-G the SDXL
+/// refiner's, but for these.
 result<void> check_type(const checkpoint& file, std::string_view type) {
   for (std::string_view other : {"sd3", "hidream"})
     if (type == other)
@@ -155,6 +161,16 @@ result<void> check_type(const checkpoint& file, std::string_view type) {
 }
 
 } // namespace
+
+result<model_facts> detect_text_files(std::span<const checkpoint> files, std::string_view type) {
+  for (std::string_view other : {"", "sdxl", "stable_diffusion"})
+    if (type == other)
+      return describe_clip(files);
+  return fail(ec::unsupported_model,
+              "a text encoder of type '" + std::string{type} + "' of "
+                + std::to_string(files.size())
+                + " files is a family that this build does not serve; 'sdxl' is served");
+}
 
 result<model_facts> detect(model_kind kind, const checkpoint& file, std::string_view type) {
   for (auto& family : families_of(kind)) {

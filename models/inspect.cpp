@@ -16,10 +16,12 @@ namespace luna::models {
 
 result<model_facts> inspect_model(model_kind kind, std::span<const model_file> files,
                                   std::string_view type) {
-  if (kind == model_kind::text && files.size() > 1)
-    return fail(ec::unsupported_model,
-                "a text encoder of several files (" + std::to_string(files.size())
-                  + " were named) is a family that this build does not serve");
+  if (kind == model_kind::text && files.size() > 1) {
+    auto opened = open_text_files(files);
+    if (!opened)
+      return fail(opened);
+    return detect_text_files(*opened, type);
+  }
   auto file = checkpoint::open(files);
   if (!file)
     return fail(file);

@@ -26,16 +26,31 @@ struct model_file {
 /// The file as it is now; `unknown_model` if it is not there.
 result<model_file> stat_model_file(const std::filesystem::path& path);
 
+/// One tower of a text model.
+struct clip_tower_facts {
+  std::string key; ///< of its tokens: "l", "g"
+  int layers = 0;
+  int width = 0; ///< hidden size
+  int heads = 0;
+  int inner = 0; ///< rows of the MLP's first linear
+  int vocabulary = 0;
+  int positions = 0;       ///< rows of the position embedding: tokens of a chunk
+  int projection = 0;      ///< width of the projected pooled output; 0: not projected
+  int pad = 0;             ///< token after the end token
+  bool quick_gelu = false; ///< the MLP's activation; else GELU
+};
+
 /// What is known of a model before its weights are read.
 struct model_facts {
   model_kind kind = model_kind::text;
-  std::string family; ///< ours: "clip_l", "taesd", "taef2"
-  std::string type;   ///< text: ComfyUI's type name, "stable_diffusion"
+  std::string family; ///< ours: "clip_l", "clip_g", "sdxl", "taesd", "taef2"
+  std::string type;   ///< text: ComfyUI's type name, "stable_diffusion" or "sdxl"
 
   /// Text: the keys of a token dictionary, "l", "g", ... in ComfyUI's order.
   std::vector<std::string> token_keys;
-  int layers = 0;
-  int cond_width = 0; ///< D of cond [1, T, D]
+  std::vector<clip_tower_facts> towers; ///< text: one a key, in their order
+  int layers = 0;                       ///< text: of the deepest tower
+  int cond_width = 0;                   ///< D of cond [1, T, D]
 
   int latent_channels = 0; ///< VAE
   int latent_dim = 0;      ///< spatial dimensions of a latent: 2
@@ -49,15 +64,11 @@ struct model_facts {
   /// Bytes that the weights take in memory once they are loaded at precision "exact".
   uint64_t weight_bytes = 0;
 
-  /// Dimensions of the net, for the loader of the family.
+  /// VAE: dimensions of the net, for the loader of the family.
   struct dimensions {
-    int width = 0; ///< hidden size (text), channels of the body (VAE)
-    int heads = 0; ///< attention heads
-    int inner = 0; ///< rows of the MLP's first linear
-    int vocabulary = 0;
-    int positions = 0;    ///< rows of the position embedding
-    int net_channels = 0; ///< VAE: channels of the latent inside the net, before a fold
-    int fold = 1;         ///< VAE: net latents per latent side (2: a 2x2 fold into the channels)
+    int width = 0;        ///< channels of the body
+    int net_channels = 0; ///< channels of the latent inside the net, before a fold
+    int fold = 1;         ///< net latents per latent side (2: a 2x2 fold into the channels)
   } dims;
 };
 

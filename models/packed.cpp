@@ -58,22 +58,23 @@ uint64_t bytes_of(at::IntArrayRef shape) {
 
 } // namespace
 
-result<packed_linear> packed_linear::load(const std::vector<std::string>& names,
+result<packed_linear> packed_linear::load(const std::vector<linear_names>& sources,
                                           weight_reader& reader, weight_memory& memory,
                                           int64_t rows, int64_t columns) {
   packed_linear made;
-  auto count = static_cast<int64_t>(names.size());
+  auto share = rows / static_cast<int64_t>(sources.size());
   auto pack = can_pack(memory.device());
   auto type = memory.device().is_cpu() ? at::kFloat : at::kHalf;
-  auto weight = pack ? at::empty({count * rows, columns}, at::TensorOptions{}.dtype(type))
-                     : memory.take({count * rows, columns}, type);
-  made.bias_ = memory.take({count * rows}, at::kFloat);
-  for (int64_t i = 0; i < count; ++i) {
-    auto& name = names[static_cast<size_t>(i)];
-    if (auto ok = reader.read(name + ".weight", weight.narrow(0, i * rows, rows)); !ok)
+  auto weight = pack ? at::empty({rows, columns}, at::TensorOptions{}.dtype(type))
+                     : memory.take({rows, columns}, type);
+  made.bias_ = memory.take({rows}, at::kFloat);
+  int64_t at = 0;
+  for (auto& x : sources) {
+    if (auto ok = reader.read(x.weight, weight.narrow(0, at, share)); !ok)
       return fail(ok);
-    if (auto ok = reader.read(name + ".bias", made.bias_.narrow(0, i * rows, rows)); !ok)
+    if (auto ok = reader.read(x.bias, made.bias_.narrow(0, at, share)); !ok)
       return fail(ok);
+    at += share;
   }
   if (pack)
     memory.count(bytes_of(weight.sizes()));

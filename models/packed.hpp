@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "models/weight_memory.hpp"
+#include "models/weight_names.hpp"
 
 /// Internal to models/: needs libtorch's headers.
 namespace luna::models {
@@ -20,8 +21,9 @@ class packed_linear {
 public:
   packed_linear() = default;
 
-  /// @param weights names of [N, K] weights that are stacked along N; biases are named alike.
-  static result<packed_linear> load(const std::vector<std::string>& names, weight_reader& reader,
+  /// @param sources layers of [N, K] weights and [N] biases that are stacked along N, each with an
+  ///   equal share of `rows`.
+  static result<packed_linear> load(const std::vector<linear_names>& sources, weight_reader& reader,
                                     weight_memory& memory, int64_t rows, int64_t columns);
 
   /// @param x [T, K] fp32. @returns [T, N] fp32.

@@ -28,15 +28,15 @@ result<void> check_embedding(const tensor_block& tensor, size_t index) {
   return {};
 }
 
-result<void> check_token(const model_facts& facts, const text_job& job, const text_token& token,
-                         const std::string& where) {
+result<void> check_token(const clip_tower_facts& tower, const text_job& job,
+                         const text_token& token, const std::string& where) {
   if (!std::isfinite(token.weight))
     return fail(ec::bad_request, where + " has a weight that is not a finite number");
   if (token.embedding < 0) {
-    if (token.id < 0 || token.id >= facts.dims.vocabulary)
+    if (token.id < 0 || token.id >= tower.vocabulary)
       return fail(ec::model_mismatch, where + " has the id " + std::to_string(token.id)
                                         + ", but the vocabulary of this model ends at "
-                                        + std::to_string(facts.dims.vocabulary - 1));
+                                        + std::to_string(tower.vocabulary - 1));
     return {};
   }
   if (static_cast<size_t>(token.embedding) >= job.embeddings.size())
@@ -49,15 +49,15 @@ result<void> check_token(const model_facts& facts, const text_job& job, const te
   return {};
 }
 
-result<void> check_chunk(const model_facts& facts, const text_job& job, const std::string& key,
-                         size_t index) {
+result<void> check_chunk(const clip_tower_facts& tower, const text_job& job, size_t index) {
+  auto& key = tower.key;
   auto& chunk = job.tokens.at(key)[index];
-  if (chunk.size() != static_cast<size_t>(facts.dims.positions))
+  if (chunk.size() != static_cast<size_t>(tower.positions))
     return fail(ec::model_mismatch, "chunk " + std::to_string(index) + " of '" + key + "' has "
                                       + std::to_string(chunk.size()) + " tokens, this model reads "
-                                      + std::to_string(facts.dims.positions));
+                                      + std::to_string(tower.positions));
   for (size_t i = 0; i < chunk.size(); ++i)
-    if (auto ok = check_token(facts, job, chunk[i], place(key, index, i)); !ok)
+    if (auto ok = check_token(tower, job, chunk[i], place(key, index, i)); !ok)
       return ok;
   return {};
 }
@@ -90,7 +90,8 @@ result<void> check_text_job(const model_facts& facts, const text_job& job) {
       return fail(ec::model_mismatch, "the tokens have the key '" + key
                                         + "', but a model of family " + facts.family + " reads "
                                         + list(facts.token_keys));
-  for (auto& key : facts.token_keys) {
+  for (auto& tower : facts.towers) {
+    auto& key = tower.key;
     auto found = job.tokens.find(key);
     if (found == job.tokens.end())
       return fail(ec::model_mismatch, "the tokens lack the key '" + key + "'");
@@ -100,26 +101,31 @@ result<void> check_text_job(const model_facts& facts, const text_job& job) {
                                      + " chunks; 1 to " + std::to_string(max_chunks)
                                      + " are encoded");
     for (size_t i = 0; i < chunks.size(); ++i)
-      if (auto ok = check_chunk(facts, job, key, i); !ok)
+      if (auto ok = check_chunk(tower, job, i); !ok)
         return ok;
   }
   return {};
 }
 
 uint64_t estimate_working_bytes(const model_facts& facts, std::span<const text_job> jobs) {
-  uint64_t rows = 0;
-  for (auto& job : jobs)
-    for (auto& [key, chunks] : job.tokens)
-      rows += chunks.size() + (is_weighted(chunks) ? 1 : 0);
-  auto positions = static_cast<uint64_t>(facts.dims.positions);
-  auto width = static_cast<uint64_t>(facts.dims.width);
-  auto inner = static_cast<uint64_t>(facts.dims.inner);
-  auto heads = static_cast<uint64_t>(facts.dims.heads);
-  // Per row: hidden state, the chosen layer's, and its part of the answer. Beside them one row at
-  // a time goes through a block: q, k, v, their attention, the MLP's inner values twice.
-  auto per_row = positions * width * 4 * 3;
-  auto one_block = positions * (6 * width + 2 * inner) * 4 + 2 * heads * positions * positions * 4;
-  return rows * per_row + one_block + scratch_bytes;
+  uint64_t all_rows = 0;
+  uint64_t largest_block = 0;
+  for (auto& tower : facts.towers) {
+    uint64_t rows = 0;
+    for (auto& job : jobs)
+      if (auto found = job.tokens.find(tower.key); found != job.tokens.end())
+        rows += found->second.size() + (is_weighted(found->second) ? 1 : 0);
+    auto positions = static_cast<uint64_t>(tower.positions);
+    auto width = static_cast<uint64_t>(tower.width);
+    auto inner = static_cast<uint64_t>(tower.inner);
+    auto heads = static_cast<uint64_t>(tower.heads);
+    // Per row: hidden state, the chosen layer's, and its part of the answer. Beside them one row
+    // at a time goes through a block: q, k, v, their attention, the MLP's inner values twice.
+    all_rows += rows * positions * width * 4 * 3;
+    largest_block = std::max(largest_block, positions * (6 * width + 2 * inner) * 4
+                                              + 2 * heads * positions * positions * 4);
+  }
+  return all_rows + largest_block + scratch_bytes;
 }
 
 } // namespace luna::models

@@ -72,7 +72,7 @@ uint64_t weight_memory::live_bytes() noexcept {
 }
 
 result<void> weight_reader::read(std::string_view name, const at::Tensor& target) {
-  auto* entry = file_.find(name);
+  auto* entry = file_->find(name);
   auto elements = static_cast<uint64_t>(target.numel());
   TORCH_CHECK(entry != nullptr && element_count(entry->shape) == elements,
               "no such weight: ", std::string{name});
@@ -85,7 +85,7 @@ result<void> weight_reader::read(std::string_view name, const at::Tensor& target
     if (context_.stopped())
       return cancelled();
     auto count = std::min(piece, elements - at);
-    if (auto ok = file_.read(name, at * size, std::span{bytes}.first(count * size)); !ok)
+    if (auto ok = file_->read(name, at * size, std::span{bytes}.first(count * size)); !ok)
       return ok;
     auto values =
       at::from_blob(bytes.data(), {static_cast<int64_t>(count)}, at::TensorOptions{}.dtype(type));
@@ -93,14 +93,14 @@ result<void> weight_reader::read(std::string_view name, const at::Tensor& target
       values = values.to(at::kHalf);
     flat.narrow(0, static_cast<int64_t>(at), static_cast<int64_t>(count)).copy_(values);
   }
-  done_ += elements * size;
+  done_ += target.nbytes();
   context_.report("load", std::min(done_, total_), total_);
   return {};
 }
 
 result<at::Tensor> weight_reader::load(std::string_view name, weight_memory& memory,
                                        at::ScalarType type) {
-  auto* entry = file_.find(name);
+  auto* entry = file_->find(name);
   TORCH_CHECK(entry != nullptr, "no such weight: ", std::string{name});
   auto tensor = memory.take(entry->shape, type);
   if (auto ok = read(name, tensor); !ok)

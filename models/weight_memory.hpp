@@ -58,7 +58,10 @@ public:
   /// @param round values go through fp16 on their way ("exact" of the CLIP encoders).
   weight_reader(const checkpoint& file, const run_context& context, uint64_t total_bytes,
                 bool round)
-    : file_(file), context_(context), total_(total_bytes), round_(round) {}
+    : file_(&file), context_(context), total_(total_bytes), round_(round) {}
+
+  /// Reads from another file of the same model from now on.
+  void go_on_in(const checkpoint& file) { file_ = &file; }
 
   /// Fills `target` (contiguous, as many elements as the file's tensor).
   result<void> read(std::string_view name, const at::Tensor& target);
@@ -66,10 +69,10 @@ public:
   /// A tensor from the model's memory, filled.
   result<at::Tensor> load(std::string_view name, weight_memory& memory, at::ScalarType type);
 
-  bool has(std::string_view name) const { return file_.has(name); }
+  bool has(std::string_view name) const { return file_->has(name); }
 
 private:
-  const checkpoint& file_;
+  const checkpoint* file_;
   const run_context& context_;
   uint64_t total_;
   uint64_t done_ = 0;

@@ -10,13 +10,14 @@ namespace luna::protocol {
 
 namespace {
 
-constexpr std::array<std::string_view, 22> built{
+constexpr std::array<std::string_view, 23> built{
   "list_models",
   "model_info",
   "vae_encode",
   "vae_decode",
   "clip_tokenize",
   "clip_encode",
+  "clip_encode_sdxl",
   "clip_encode_from_tokens",
   "submit_async",
   "job_status",
@@ -36,10 +37,9 @@ constexpr std::array<std::string_view, 22> built{
 };
 
 /// Commands of the protocol that this build does not have.
-constexpr std::array<std::string_view, 10> planned{
-  "clip_encode_sdxl",  "zimage_encode",    "encode_vision",    "vlm_generate",
-  "lora_cache_put",    "lora_cache_get",   "lora_cache_check", "lora_cache_stats",
-  "lora_cache_remove", "lora_cache_clear",
+constexpr std::array<std::string_view, 9> planned{
+  "zimage_encode",    "encode_vision",    "vlm_generate",      "lora_cache_put",   "lora_cache_get",
+  "lora_cache_check", "lora_cache_stats", "lora_cache_remove", "lora_cache_clear",
 };
 
 constexpr std::array<std::pair<std::string_view, std::string_view>, 7> aliases{{

@@ -20,6 +20,7 @@ constexpr command table[] = {
   {"vae_decode", vae_decode, true, count_as::vae},
   {"clip_tokenize", clip_tokenize, false, count_as::clip},
   {"clip_encode", clip_encode, false, count_as::clip},
+  {"clip_encode_sdxl", clip_encode_sdxl, false, count_as::clip},
   {"clip_encode_from_tokens", clip_encode_from_tokens, true, count_as::clip},
   {"submit_async", submit_async, true},
   {"job_status", job_status},

@@ -17,6 +17,7 @@ using model_use = protocol::common_use::model_use;
 constexpr size_t longest_prompt = 16 << 20;
 constexpr protocol::int_range layers{-1000, -1};
 constexpr protocol::int_range tile_sides{1, 1 << 20};
+constexpr protocol::int_range picture_sides{0, 16384}; ///< as ComfyUI's CLIPTextEncodeSDXL
 
 /// What all requests to a model have in common.
 model_task make_task(const protocol::common_fields& common, task_kind kind, model_kind pool) {
@@ -115,6 +116,26 @@ void read_text_arguments(field_reader& in, text_arguments& x) {
   x.projected = in.boolean_or("projected", true);
 }
 
+void read_prompts(field_reader& in, text_arguments& x) {
+  x.positive = in.string("positive", longest_prompt);
+  x.wants_negative = !in.is_null("negative");
+  x.negative = in.string_or("negative", "", longest_prompt);
+  read_text_arguments(in, x);
+}
+
+/// What SDXL's conditioning carries beside the prompt; the sampler reads it.
+protocol::json read_sizes(field_reader& in) {
+  protocol::json sizes;
+  for (auto [name, value] : {std::pair{"width", 1024},
+                             {"height", 1024},
+                             {"crop_w", 0},
+                             {"crop_h", 0},
+                             {"target_width", 1024},
+                             {"target_height", 1024}})
+    sizes[name] = in.integer_or(name, value, picture_sides);
+  return sizes;
+}
+
 } // namespace
 
 result<void> model_info(self_pointer self, uint64_t task, active_request& request) {
@@ -153,13 +174,29 @@ result<void> clip_encode(self_pointer self, uint64_t task, active_request& reque
   field_reader in{request.in->header};
   auto common = read_text_common(self, request, in);
   auto what = make_task(common, task_kind::encode_text, model_kind::text);
-  auto& text = what.header.text;
-  text.positive = in.string("positive", longest_prompt);
-  text.wants_negative = !in.is_null("negative");
-  text.negative = in.string_or("negative", "", longest_prompt);
-  read_text_arguments(in, text);
+  read_prompts(in, what.header.text);
   if (auto ok = in.finish(); !ok)
     return ok;
+  run_model(self, task, std::move(what));
+  return {};
+}
+
+result<void> clip_encode_sdxl(self_pointer self, uint64_t task, active_request& request) {
+  field_reader in{request.in->header};
+  auto common = read_text_common(self, request, in);
+  auto what = make_task(common, task_kind::encode_text, model_kind::text);
+  auto& text = what.header.text;
+  read_prompts(in, text);
+  text.pair = true;
+  text.positive_l = in.string_or("positive_l", text.positive, longest_prompt);
+  text.negative_l = in.string_or("negative_l", text.negative, longest_prompt);
+  auto sizes = read_sizes(in);
+  if (auto ok = in.finish(); !ok)
+    return ok;
+  protocol::json fields{{"positive", sizes}};
+  if (text.wants_negative)
+    fields["negative"] = sizes;
+  request.reply_fields = protocol::dump_header(fields);
   run_model(self, task, std::move(what));
   return {};
 }

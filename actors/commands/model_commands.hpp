@@ -13,6 +13,8 @@ result<void> vae_decode(session_parts::self_pointer self, uint64_t task, active_
 result<void> clip_tokenize(session_parts::self_pointer self, uint64_t task,
                            active_request& request);
 result<void> clip_encode(session_parts::self_pointer self, uint64_t task, active_request& request);
+result<void> clip_encode_sdxl(session_parts::self_pointer self, uint64_t task,
+                              active_request& request);
 result<void> clip_encode_from_tokens(session_parts::self_pointer self, uint64_t task,
                                      active_request& request);
 

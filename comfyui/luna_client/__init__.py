@@ -13,6 +13,7 @@ old daemon's names on one shared client. Everything that goes wrong is a :class:
 from .api import (
     clip_encode,
     clip_encode_from_tokens,
+    clip_encode_sdxl,
     clip_tokenize,
     configure,
     get_client,
@@ -71,6 +72,7 @@ from .results import (
     ModelInfo,
     ModelList,
     PromptPair,
+    SdxlPromptPair,
     Submission,
 )
 from .subscription import Subscription
@@ -105,6 +107,7 @@ __all__ = [
     "OutOfMemoryError",
     "OverloadedError",
     "PromptPair",
+    "SdxlPromptPair",
     "ProtocolMismatchError",
     "Reply",
     "Request",
@@ -128,6 +131,7 @@ __all__ = [
     "__version__",
     "clip_encode",
     "clip_encode_from_tokens",
+    "clip_encode_sdxl",
     "clip_tokenize",
     "configure",
     "find_luna_node",

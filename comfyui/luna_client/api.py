@@ -174,6 +174,18 @@ def clip_encode(
     return pair.cond, pair.pooled, pair.uncond, pair.pooled_neg
 
 
+def clip_encode_sdxl(
+    positive: str, negative: str | None = "", *, model: Model, **options: Any
+) -> tuple[list[list[Any]], list[list[Any]]]:
+    """SDXL's (positive, negative), each as a sampler's input: ``[[cond, {"pooled_output", "width", ...}]]``;
+    options as :meth:`Client.clip_encode_sdxl`."""
+    pair = get_client().clip_encode_sdxl(positive, negative, model=model, **options)
+    first = [[pair.cond, {"pooled_output": pair.pooled, **pair.positive}]]
+    if pair.uncond is None:
+        return first, []
+    return first, [[pair.uncond, {"pooled_output": pair.pooled_neg, **pair.negative}]]
+
+
 def clip_tokenize(text: str, model: Model, return_word_ids: bool = False) -> dict[str, Any]:
     """Tokens of a prompt as ComfyUI holds them."""
     return get_client().clip_tokenize(text, model, return_word_ids=return_word_ids)

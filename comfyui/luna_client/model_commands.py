@@ -8,7 +8,7 @@ from typing import Any
 from .batches import fitting, image_batch, in_parts
 from .commands import Model, Sender, read_answer
 from .request import Cancel, Progress, Resend
-from .results import Conditioning, Images, Latents, ModelInfo, ModelList, PromptPair
+from .results import Conditioning, Images, Latents, ModelInfo, ModelList, PromptPair, SdxlPromptPair
 from .tensors import Tensor, concatenate
 
 #: Tokens as ComfyUI holds them: tower -> chunks of 77 -> (id, weight[, word]).
@@ -240,6 +240,71 @@ class ModelCommands(Sender):
             "clip_encode",
             lambda: PromptPair(
                 got["cond"], got.get("pooled"), got.get("uncond"), got.get("pooled_neg")
+            ),
+        )
+
+    def clip_encode_sdxl(
+        self,
+        positive: str,
+        negative: str | None = "",
+        *,
+        model: Model,
+        positive_l: str | None = None,
+        negative_l: str | None = None,
+        width: int = 1024,
+        height: int = 1024,
+        crop_w: int = 0,
+        crop_h: int = 0,
+        target_width: int = 1024,
+        target_height: int = 1024,
+        layer: int | None = None,
+        projected: bool = True,
+        loras: Sequence[Lora] = (),
+        dtype: str = "f32",
+        timeout: float | None = None,
+        priority: int = 0,
+        progress: Progress | None = None,
+        cancel: Cancel | None = None,
+    ) -> SdxlPromptPair:
+        """Conditioning of both prompts as ComfyUI's CLIPTextEncodeSDXL makes it.
+
+        Args:
+            positive_l, negative_l: what the encoder "l" reads; None: the same as "g".
+            width, height, crop_w, crop_h, target_width, target_height: pixels; they come back with the
+                conditioning, for the sampler.
+
+        Returns:
+            cond and uncond [1, T, 2048], pooled and pooled_neg [1, 1280], and the sizes.
+        """
+        sizes = {
+            "width": width,
+            "height": height,
+            "crop_w": crop_w,
+            "crop_h": crop_h,
+            "target_width": target_width,
+            "target_height": target_height,
+        }
+        own = {"positive_l": positive_l, "negative_l": negative_l}
+        fields = {"model": model, "positive": positive, **_encoding(layer, projected, loras)}
+        reply = self.request(
+            "clip_encode_sdxl",
+            {**fields, **sizes, **own, **_common(dtype, priority), "negative": negative},
+            resend=Resend.READ,
+            timeout=timeout,
+            progress=progress,
+            cancel=cancel,
+            keep_null=("negative",),
+        )
+        got = reply.tensors
+        return read_answer(
+            "clip_encode_sdxl",
+            lambda: SdxlPromptPair(
+                got["cond"],
+                got.get("pooled"),
+                got.get("uncond"),
+                got.get("pooled_neg"),
+                dict(reply.header["positive"]),
+                dict(reply.header.get("negative") or {}),
             ),
         )
 

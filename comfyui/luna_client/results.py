@@ -140,6 +140,14 @@ class PromptPair:
     pooled_neg: Tensor | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class SdxlPromptPair(PromptPair):
+    """Both prompts for SDXL, each with the sizes that the sampler reads ("width", "height", "crop_w", ...)."""
+
+    positive: dict[str, int] = field(default_factory=dict)
+    negative: dict[str, int] = field(default_factory=dict)
+
+
 # -- saving ----------------------------------------------------------------------------------------
 
 

@@ -56,6 +56,17 @@ def test_prompts_come_as_the_old_tuples(server: FakeServer) -> None:
     ]
 
 
+def test_sdxls_prompts_come_as_a_samplers_input(server: FakeServer) -> None:
+    tensors = {name: np.ones((1, 2), F32) for name in ("cond", "pooled", "uncond", "pooled_neg")}
+    server.on_request = lambda r: r.reply(
+        {"positive": {"width": 64}, "negative": {"width": 64}}, tensors
+    )
+    positive, negative = luna_client.clip_encode_sdxl("a", "b", model="m")
+    assert positive[0][0].shape == (1, 2)
+    assert positive[0][1]["width"] == negative[0][1]["width"] == 64
+    assert negative[0][1]["pooled_output"].shape == (1, 2)
+
+
 def test_submit_answers_as_the_old_one_did(server: FakeServer) -> None:
     server.on_request = lambda r: r.reply(
         {"success": True, "job_id": "j", "images": 2, "queued": 1, "files": []}

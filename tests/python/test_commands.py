@@ -174,6 +174,28 @@ def test_clip_encode(client: Client, answer: Answer) -> None:
     assert [t[0, 0] for t in (got.cond, got.pooled, got.uncond, got.pooled_neg)] == [0, 1, 2, 3]
 
 
+def test_clip_encode_sdxl(client: Client, answer: Answer) -> None:
+    answer.tensors = {"cond": np.ones((1, 77, 320), F32), "pooled": np.ones((1, 192), F32)}
+    answer.header = {"positive": {"width": 1024, "crop_w": 8}}
+    got = client.clip_encode_sdxl("a", None, model="x", positive_l="b", crop_w=8)
+    assert answer.fields == {
+        "cmd": "clip_encode_sdxl",
+        "model": "x",
+        "positive": "a",
+        "positive_l": "b",
+        "negative": None,
+        "width": 1024,
+        "height": 1024,
+        "crop_w": 8,
+        "crop_h": 0,
+        "target_width": 1024,
+        "target_height": 1024,
+    }
+    assert got.positive == {"width": 1024, "crop_w": 8}
+    assert got.negative == {}
+    assert got.uncond is None
+
+
 JOB = {
     "job_id": "j",
     "state": "failed",
@@ -304,7 +326,8 @@ def test_an_error_of_the_server_is_raised_with_its_sentence(
 
 def test_every_command_of_this_version_has_a_method() -> None:
     built = (
-        "list_models model_info vae_encode vae_decode clip_tokenize clip_encode clip_encode_from_tokens submit_async"
+        "list_models model_info vae_encode vae_decode clip_tokenize clip_encode clip_encode_from_tokens"
+        " clip_encode_sdxl submit_async"
         " job_status job_wait job_cancel job_retry job_list set_attention_mode unload_models reset shutdown ping"
         " get_info get_status subscribe negotiate_ipc health info unload"
     )

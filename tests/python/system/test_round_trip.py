@@ -161,7 +161,6 @@ def test_what_is_not_built_says_so_and_is_not_announced(node: NodeProcess) -> No
         announced = luna.connection(10).welcome.commands
         assert {"ping", "health", "vae_decode", "submit_async", "unload"} <= set(announced)
         for cmd in (
-            "clip_encode_sdxl",
             "zimage_encode",
             "encode_vision",
             "vlm_generate",

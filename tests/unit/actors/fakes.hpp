@@ -39,11 +39,15 @@ inline std::shared_ptr<resolved_model> fake_model(const std::string& name,
   facts.token_keys = {"l"};
   facts.layers = 2;
   facts.cond_width = 8;
+  if (kind == model_kind::text)
+    facts.towers = {{.key = "l",
+                     .layers = 2,
+                     .width = 8,
+                     .heads = 1,
+                     .inner = 8,
+                     .vocabulary = 100,
+                     .positions = 4}};
   facts.dims.width = 8;
-  facts.dims.heads = 1;
-  facts.dims.inner = 8;
-  facts.dims.vocabulary = 100;
-  facts.dims.positions = 4;
   return model;
 }
 

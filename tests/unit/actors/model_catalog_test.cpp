@@ -131,6 +131,26 @@ BOOST_AUTO_TEST_CASE(one_file_is_two_models_for_two_kinds) {
   BOOST_TEST(vae->place.find("vae") == 0u);
 }
 
+BOOST_AUTO_TEST_CASE(the_type_that_a_file_has_need_not_be_named) {
+  put_clip();
+  model_ref named{{"clip_l.safetensors"}, "stable_diffusion"};
+  auto x = ask<model_pointer>(uut, resolve_atom_v, model_kind::text, named).value();
+  auto y = resolve("clip_l.safetensors", model_kind::text).value();
+  BOOST_TEST(x->key == y->key);
+  BOOST_TEST(x->place == y->place);
+}
+
+BOOST_AUTO_TEST_CASE(two_text_files_are_one_model) {
+  put_clip();
+  std::filesystem::copy_file(std::filesystem::path{LUNA_TEST_MODELS} / "clip_g.safetensors",
+                             root.path() / "text_encoders/clip_g.safetensors");
+  model_ref pair{{"clip_l.safetensors", "clip_g.safetensors"}, "sdxl"};
+  auto x = ask<model_pointer>(uut, resolve_atom_v, model_kind::text, pair).value();
+  BOOST_TEST(x->facts.family == "sdxl");
+  BOOST_TEST(x->files.size() == 2u);
+  BOOST_TEST(x->key != resolve("clip_l.safetensors", model_kind::text).value()->key);
+}
+
 BOOST_AUTO_TEST_CASE(a_pair_is_one_model_of_two_files) {
   put_vae("vae_approx/taesd_encoder.safetensors");
   put_vae("vae_approx/taesd_decoder.safetensors");

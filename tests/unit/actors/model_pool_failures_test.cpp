@@ -95,8 +95,8 @@ BOOST_AUTO_TEST_CASE(tokenizing_needs_no_device) {
   options.vocabularies = LUNA_SHARE;
   start_text();
   auto& facts = catalog_of->models["a"]->facts;
-  facts.dims.vocabulary = 49408;
-  facts.dims.positions = 77;
+  facts.towers[0].vocabulary = 49408;
+  facts.towers[0].positions = 77;
   occupy();
   auto task = tokens();
   task.header.kind = task_kind::tokenize;

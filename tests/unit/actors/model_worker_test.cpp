@@ -68,10 +68,10 @@ struct fixture : actor_fixture {
     for (int n = 0; n < 2; ++n) {
       models::text_job job;
       auto& chunk = job.tokens["l"].emplace_back();
-      for (int i = 0; i < facts.dims.positions; ++i)
-        chunk.push_back({i == 0 ? facts.dims.vocabulary - 2 : (i * 31 + seed * 7 + n) % 1000,
+      for (int i = 0; i < facts.towers[0].positions; ++i)
+        chunk.push_back({i == 0 ? facts.towers[0].vocabulary - 2 : (i * 31 + seed * 7 + n) % 1000,
                          i == 3 ? 1.0 + seed * 0.1 : 1.0, -1, 0, 0});
-      chunk.back().id = facts.dims.vocabulary - 1;
+      chunk.back().id = facts.towers[0].vocabulary - 1;
       item.texts.push_back(std::move(job));
     }
     return item;

@@ -154,6 +154,35 @@ BOOST_AUTO_TEST_CASE(encodes_prompts_and_leaves_out_a_negative_that_is_null) {
   BOOST_CHECK(second.projected);
 }
 
+BOOST_AUTO_TEST_CASE(encodes_sdxls_pair_and_gives_the_sizes_back) {
+  ask(1, {{"cmd", "clip_encode_sdxl"},
+          {"model", "clip.safetensors"},
+          {"positive", "a"},
+          {"positive_l", "b"},
+          {"width", 832},
+          {"crop_h", 16}});
+  auto& job = pool->jobs.front();
+  auto& text = job.task.header.text;
+  BOOST_CHECK(text.pair);
+  BOOST_CHECK_EQUAL(text.positive, "a");
+  BOOST_CHECK_EQUAL(text.positive_l, "b");
+  BOOST_CHECK_EQUAL(text.negative_l, "");
+  pool->answer("{}");
+  auto header = reply();
+  BOOST_CHECK_EQUAL(header["positive"]["width"], 832);
+  BOOST_CHECK_EQUAL(header["positive"]["crop_h"], 16);
+  BOOST_CHECK_EQUAL(header["positive"]["target_width"], 1024);
+  BOOST_CHECK_EQUAL(header["negative"], header["positive"]);
+}
+
+BOOST_AUTO_TEST_CASE(sdxls_sizes_are_bounded) {
+  check(refusal({{"cmd", "clip_encode_sdxl"},
+                 {"model", "clip.safetensors"},
+                 {"positive", "a"},
+                 {"width", 20000}}),
+        ec::bad_request, "'width'");
+}
+
 BOOST_AUTO_TEST_CASE(takes_the_model_of_several_files) {
   directory->models["clip_l.safetensors"] = here(pool_handle);
   json model{{"type", "sdxl"}, {"files", {"clip_l.safetensors", "sub\\clip_g.safetensors"}}};

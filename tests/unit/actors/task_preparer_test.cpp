@@ -15,8 +15,8 @@ using prepared_pointer = std::shared_ptr<prepared_task>;
 std::shared_ptr<resolved_model> clip_model() {
   auto model = fake_model("clip_l", model_kind::text);
   model->facts.type = "stable_diffusion";
-  model->facts.dims.vocabulary = 49408;
-  model->facts.dims.positions = 77;
+  model->facts.towers[0].vocabulary = 49408;
+  model->facts.towers[0].positions = 77;
   model->facts.layers = 12;
   return model;
 }
@@ -145,6 +145,37 @@ BOOST_AUTO_TEST_CASE(a_prompt_becomes_one_job_and_the_negative_one_another) {
   BOOST_TEST(negative[2].id == 1929); // "dog"
 }
 
+BOOST_AUTO_TEST_CASE(sdxls_towers_may_read_different_prompts) {
+  prompts(task_kind::encode_text, "a cat", "a cat");
+  auto& facts = model->facts;
+  facts.towers.push_back(facts.towers[0]);
+  facts.towers[1].key = "g";
+  facts.towers[1].pad = 0;
+  facts.token_keys = {"l", "g"};
+  auto& text = task.header.text;
+  text.wants_negative = true;
+  text.pair = true;
+  text.positive_l = "a dog";
+  text.negative_l = "a cat";
+  auto x = prepare().value();
+  BOOST_REQUIRE_EQUAL(x->item.texts.size(), 2u);
+  auto second_word = [&](size_t job, const char* key) {
+    return x->item.texts[job].tokens.at(key).at(0)[2].id;
+  };
+  BOOST_TEST(second_word(0, "l") == 1929); // "dog"
+  BOOST_TEST(second_word(0, "g") == 2368); // "cat"
+  BOOST_TEST(second_word(1, "l") == 2368);
+  text.pair = false;
+  x = prepare().value();
+  BOOST_TEST(second_word(0, "l") == 2368);
+}
+
+BOOST_AUTO_TEST_CASE(a_pair_of_prompts_does_not_fit_a_model_of_one_tower) {
+  prompts(task_kind::encode_text, "a cat");
+  task.header.text.pair = true;
+  BOOST_TEST((code() == ec::model_mismatch));
+}
+
 BOOST_AUTO_TEST_CASE(tokenize_answers_the_tokens_with_weights_and_words) {
   prompts(task_kind::tokenize, "a (cat:1.5)");
   auto answer = prepare().value()->answer;
@@ -167,6 +198,7 @@ BOOST_AUTO_TEST_CASE(an_embedding_that_is_not_found_is_a_warning) {
 BOOST_AUTO_TEST_CASE(a_family_without_a_tokenizer_is_told) {
   prompts(task_kind::tokenize, "a cat");
   model->facts.family = "t5";
+  model->facts.towers.clear();
   BOOST_TEST((code() == ec::unsupported_model));
 }
 

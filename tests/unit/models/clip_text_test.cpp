@@ -1,10 +1,9 @@
 #include <boost/test/unit_test.hpp>
-#include <nlohmann/json.hpp>
 
-#include <cmath>
 #include <cstring>
 #include <iostream>
 
+#include "golden_text.hpp"
 #include "models/clip_bpe.hpp"
 #include "models/text_encoder.hpp"
 #include "support.hpp"
@@ -23,36 +22,14 @@ text_encoder& clip() {
   return *encoder;
 }
 
-std::shared_ptr<const tokenizer> clip_tokenizer() {
-  return test::value(make_tokenizer(clip().facts(), LUNA_SHARE));
-}
-
 text_job job_of(std::string_view prompt) {
-  auto source = make_embedding_folders({LUNA_TEST_MODELS "/embeddings"});
-  return test::job_of(test::value(clip_tokenizer()->tokenize(prompt, source.get())));
+  return test::job_of_prompt(clip().facts(), prompt);
 }
 
-text_output encode(text_encoder& encoder, const text_job& job, const run_context& context = {}) {
-  return test::value(encoder.encode({&job, 1}, context).at(0));
-}
+using test::encode;
 
-/// Runs every case of the golden file. @returns the largest error.
 double run_golden(text_encoder& encoder, const run_context& context = {}) {
-  auto golden = test::read_golden(LUNA_TEST_DATA "/models/clip_l_sd15.safetensors");
-  double worst = 0;
-  auto cases = nlohmann::json::parse(golden.cases);
-  for (auto& [name, asked] : cases.items()) {
-    auto job = job_of(asked["prompt"].get<std::string>());
-    if (asked.contains("layer"))
-      job.layer = asked["layer"].get<int>();
-    auto got = encode(encoder, job, context);
-    auto cond = test::largest_error(got.cond, golden.at(name + ".cond"));
-    auto pooled = test::largest_error(got.pooled.value(), golden.at(name + ".pooled"));
-    BOOST_CHECK_MESSAGE(cond <= tolerance, name << ": cond is off by " << cond);
-    BOOST_CHECK_MESSAGE(pooled <= tolerance, name << ": pooled is off by " << pooled);
-    worst = std::max({worst, cond, pooled});
-  }
-  return worst;
+  return test::run_golden_text(encoder, "clip_l_sd15.safetensors", tolerance, context);
 }
 
 bool same_bytes(const tensor_block& x, const tensor_block& y) {

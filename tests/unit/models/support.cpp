@@ -116,11 +116,14 @@ models::model_file file_of(const fs::path& path) {
   return value(models::stat_model_file(path));
 }
 
-std::unique_ptr<models::text_encoder> load_clip(std::string_view name) {
+std::unique_ptr<models::text_encoder> load_text(const std::vector<models::model_file>& files) {
   models::init_worker_thread(1);
-  std::vector files{file_of(fs::path{LUNA_TEST_MODELS} / name)};
   auto facts = value(models::inspect_model(model_kind::text, files));
   return value(models::load_text_encoder(files, facts, {}, {}));
+}
+
+std::unique_ptr<models::text_encoder> load_clip(std::string_view name) {
+  return load_text({file_of(fs::path{LUNA_TEST_MODELS} / name)});
 }
 
 models::text_job job_of(const models::tokenized_text& text) {

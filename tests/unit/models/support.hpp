@@ -69,6 +69,9 @@ T value(result<T> x) {
   return std::move(*x);
 }
 
+/// A text encoder of those files, loaded on the CPU.
+std::unique_ptr<models::text_encoder> load_text(const std::vector<models::model_file>& files);
+
 /// The tiny CLIP-L of the golden vectors, loaded.
 std::unique_ptr<models::text_encoder> load_clip(std::string_view name = "clip_l.safetensors");
 

@@ -16,7 +16,13 @@ model_facts clip_facts() {
   facts.family = "clip_l";
   facts.token_keys = {"l"};
   facts.layers = 12;
-  facts.dims = {768, 12, 3072, 49408, 77, 0, 1};
+  facts.towers = {{.key = "l",
+                   .layers = 12,
+                   .width = 768,
+                   .heads = 12,
+                   .inner = 3072,
+                   .vocabulary = 49408,
+                   .positions = 77}};
   return facts;
 }
 
