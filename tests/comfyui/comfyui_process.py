@@ -63,12 +63,14 @@ class Outcome:
         seconds: from posting it to its end.
         outputs: node id -> what it showed.
         message: of an error: the node and its sentence.
+        ended: when ComfyUI noted its end, in seconds since 1970; 0 where it does not say.
     """
 
     status: str
     seconds: float
     outputs: Mapping[str, Any] = field(default_factory=dict)
     message: str = ""
+    ended: float = 0.0
 
     def images(self, node: str) -> list[str]:
         """The names that a saving node showed, subfolders included."""
@@ -193,13 +195,14 @@ def model_paths(models: Path) -> str:
 def _outcome(entry: Mapping[str, Any], seconds: float) -> Outcome:
     """Reads a history entry."""
     status = entry.get("status") or {}
-    outputs = entry.get("outputs", {})
+    good = status.get("status_str", "success") == "success"
+    found = Outcome("success" if good else "error", seconds, entry.get("outputs", {}))
     for kind, what in status.get("messages", ()):
+        found.ended = what.get("timestamp", 0) / 1000  # the last message is that of the end
         if kind == "execution_interrupted":
-            return Outcome("interrupted", seconds, outputs)
+            found.status = "interrupted"
         if kind == "execution_error":
             node = f"{what.get('node_type')} ({what.get('node_id')})"
             words = f"{what.get('exception_type')}: {what.get('exception_message')}"
-            return Outcome("error", seconds, outputs, f"{node}: {words.strip()}")
-    good = status.get("status_str", "success") == "success"
-    return Outcome("success" if good else "error", seconds, outputs)
+            found.status, found.message = "error", f"{node}: {words.strip()}"
+    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import time
 from collections.abc import Callable
 
@@ -42,21 +43,30 @@ def long_decode(size: int, seed: int) -> Graph:
 
 
 def interrupted(bench: Bench) -> Result:
-    """The button while luna decodes: the node ends at once, luna stops working, the next prompt is served."""
+    """The button while luna decodes: the node ends at once, luna stops working, the next prompt is served.
+
+    Three times, of which the middle one counts: one measurement of a busy machine says little.
+    """
     result = Result("interrupted")
+    bench.luna.ensure_running()
     graph = with_luna(with_record_prefix(long_decode(1024, 0), "luna.interrupted"))
-    prompt = bench.comfyui.post(graph)
-    _wait_decoding(bench, graph)
-    began = time.monotonic()
-    bench.comfyui.interrupt()
-    outcome = bench.comfyui.wait_end(prompt, began)
-    result.figures["interrupt_s"] = round(outcome.seconds, 3)
-    if outcome.status != "interrupted":
-        result.problems.append(f"the prompt ended with {outcome.status} {outcome.message}")
-    if outcome.seconds > INTERRUPT_SECONDS:
-        result.problems.append(f"the node ended {outcome.seconds:.2f} s after the button")
-    rest = bench.luna.wait_running(False)
-    result.figures["luna_at_rest_s"] = round(rest, 3)
+    ends, rests = [], []
+    for _ in range(3):
+        prompt = bench.comfyui.post(graph)
+        _wait_decoding(bench, graph)
+        began = time.time()
+        bench.comfyui.interrupt()
+        outcome = bench.comfyui.wait_end(prompt, time.monotonic())
+        ends.append(outcome.ended - began)
+        bench.luna.wait_running(False)
+        rests.append(time.time() - began)
+        if outcome.status != "interrupted":
+            result.problems.append(f"the prompt ended with {outcome.status} {outcome.message}")
+            return result
+    node, rest = statistics.median(ends), statistics.median(rests)
+    result.figures |= {"interrupt_s": round(node, 3), "luna_at_rest_s": round(rest, 3)}
+    if node > INTERRUPT_SECONDS:
+        result.problems.append(f"the node ended {node:.2f} s after the button")
     if rest > REST_SECONDS:
         result.problems.append(f"luna worked on for {rest:.1f} s")
     _expect_served(bench, result, 1)
