@@ -9,7 +9,8 @@ import sys
 
 _HERE = os.path.dirname(os.path.realpath(__file__))
 if _HERE not in sys.path:
-    sys.path.append(_HERE)
+    # first: an older client that pip installed must not be taken for the pack's own
+    sys.path.insert(0, _HERE)
 
 from luna_nodes import comfy_entrypoint  # noqa: E402  (the path comes first)
 

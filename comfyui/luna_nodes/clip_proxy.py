@@ -39,7 +39,7 @@ class LunaCLIP:
         self._patches: tuple[tuple[Mapping[Any, Any], float, float], ...] = ()
         self._patched: Any = None  # ComfyUI's own CLIP with these patches
         self.cond_stage_model = CondStage(self._weight_names)
-        self.patcher = ClipPatcher()
+        self.patcher = ClipPatcher(self._weight_names)
         self.layer_idx: int | None = None
         self.tokenizer_options: dict[str, Any] = {}
         self.use_clip_schedule = False

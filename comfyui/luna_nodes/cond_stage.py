@@ -53,18 +53,23 @@ class CondStage:
 class ClipPatcher:
     """In the place of ``clip.patcher``: no hooks, attachments are kept, everything else is refused in words."""
 
-    def __init__(self) -> None:
+    def __init__(self, names: Callable[[], Sequence[str]]) -> None:
+        self._names = names
         self.forced_hooks: Any = None
         self.attachments: dict[str, Any] = {}
 
     def clone(self) -> ClipPatcher:
-        copy = ClipPatcher()
+        copy = ClipPatcher(self._names)
         copy.forced_hooks = self.forced_hooks
         copy.attachments = dict(self.attachments)
         return copy
 
     def is_dynamic(self) -> bool:
         return False
+
+    def model_state_dict(self, filter_prefix: str | None = None) -> WeightNames:
+        """The weights' names, for nodes that scale some of them; with a prefix, those that begin with it."""
+        return WeightNames([name for name in self._names() if name.startswith(filter_prefix or "")])
 
     def set_attachments(self, key: str, attachment: Any) -> None:
         self.attachments[key] = attachment

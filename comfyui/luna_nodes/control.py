@@ -186,9 +186,7 @@ def status(service: Service) -> dict[str, Any]:
     """The state under the old panel's names, and what is new beside them. ``running`` says whether it answers."""
     comfyui = service.host.memory()
     try:
-        client = service.client()
-        info = client.get_info(timeout=PATIENCE).raw
-        loaded = [file for file in client.list_models(timeout=PATIENCE).models if file.loaded]
+        info = dict(service.client().get_info(timeout=PATIENCE).raw)
     except LunaError as problem:
         service.failed(problem)
         return {
@@ -199,6 +197,11 @@ def status(service: Service) -> dict[str, Any]:
         }
     service.worked()
     used, total = _video_memory(info)
+    loaded = {
+        f"{pool.get('kind')}: {name}"
+        for pool in _list(info, "pools")
+        for name in pool.get("models") or ()
+    }
     return {
         "running": True,
         "address": service.address,
@@ -215,9 +218,9 @@ def status(service: Service) -> dict[str, Any]:
         "vae_request_count": info.get("vae_request_count", 0),
         "uptime_seconds": info.get("uptime_sec", 0),
         "attention_mode": info.get("attention_mode"),
-        "models_loaded": sorted({f"{file.kind}: {file.name}" for file in loaded}),
-        "vae_loaded": any(file.kind == "vae" for file in loaded),
-        "clip_loaded": any(file.kind == "text" for file in loaded),
+        "models_loaded": sorted(loaded),
+        "vae_loaded": any(name.startswith("vae:") for name in loaded),
+        "clip_loaded": any(name.startswith("text:") for name in loaded),
         "devices": _list(info, "devices"),
         "pools": _list(info, "pools"),
         "nodes": _list(info, "nodes"),
@@ -230,7 +233,7 @@ def devices(service: Service) -> dict[str, Any]:
     """The devices of the server and which pool works on which."""
 
     def work() -> dict[str, Any]:
-        info = service.client().get_info(timeout=PATIENCE).raw
+        info = dict(service.client().get_info(timeout=PATIENCE).raw)
         pools = [
             {key: pool.get(key) for key in ("name", "kind", "node", "device")}
             for pool in _list(info, "pools")

@@ -52,6 +52,7 @@ def watched(host: Host, work: Callable[[Progress, Cancel], T]) -> T:
 
 def _follow(host: Host, told: queue.SimpleQueue[tuple[str, Any]]) -> Any:
     bar: ProgressBar | None = None
+    shown = ("", 0)
     while True:
         try:
             what, value = told.get(timeout=POLL_SECONDS)
@@ -63,10 +64,13 @@ def _follow(host: Host, told: queue.SimpleQueue[tuple[str, Any]]) -> Any:
         if what == "failed":
             raise value
         host.check_interrupt()
-        step, total, _stage = value
-        if total > 0:
-            bar = bar or host.progress_bar(total)
-            bar.update_absolute(step, total)
+        step, total, stage = value
+        if total <= 0:
+            continue
+        if bar is None or shown != (stage, total):
+            # ComfyUI's bar only goes forward: another stage (load, then encode) needs another
+            bar, shown = host.progress_bar(total), (stage, total)
+        bar.update_absolute(step, total)
 
 
 def pause(host: Host, clock: Clock, seconds: float) -> None:

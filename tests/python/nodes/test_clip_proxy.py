@@ -273,6 +273,18 @@ def test_a_merge_that_only_scales_the_model_is_no_change_of_nothing(
     assert stock.encoded[0]["patches"] == [({"clip_l.a.weight": 1}, 0.0, 0.5)]
 
 
+def test_a_node_that_scales_weights_finds_their_names(clip: LunaCLIP, stock: StockClip) -> None:
+    # as CLIPAttentionMultiply does
+    changed = clip.clone()
+    names = changed.patcher.model_state_dict()
+    for key in names:
+        if key.endswith("a.weight"):
+            changed.add_patches({key: (None,)}, 0.0, 1.5)
+    changed.encode("a")
+    assert stock.encoded[0]["patches"] == [({"clip_l.a.weight": (None,)}, 0.0, 1.5)]
+    assert list(changed.patcher.clone().model_state_dict("clip_l.b")) == ["clip_l.b.weight"]
+
+
 def test_parts_of_weights_count_as_the_encoders(clip: LunaCLIP) -> None:
     key = ("clip_l.a.weight", (0, 0, 4))
     assert clip.clone().add_patches({key: 1}, 1.0) == [key]

@@ -133,4 +133,4 @@ def test_walking_into_the_encoder_is_refused_and_not_mistaken_for_a_wrong_name()
 
 def test_a_patchers_unknown_member_says_what_to_do() -> None:
     with pytest.raises(AttributeError, match=r"no 'model'.*stock loader"):
-        ClipPatcher().model  # noqa: B018
+        ClipPatcher(list).model  # noqa: B018

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from fake_luna import FakeLuna
 
-from luna_client import Daemon, DaemonStartError, ModelFile, NotPermittedError
+from luna_client import Daemon, DaemonStartError, NotPermittedError
 from luna_client.control_results import Answer
 from luna_nodes import control, routes
 from luna_nodes.service import Service
@@ -166,17 +166,16 @@ def test_a_refusal_is_an_answer(command: Any, service: Service, luna: FakeLuna) 
 
 
 def test_the_state_has_the_old_panels_names(service: Service, luna: FakeLuna) -> None:
-    luna.models = (
-        ModelFile("a.safetensors", "vae", "vae", loaded=("cpu",)),
-        ModelFile("b.safetensors", "text", "text_encoders"),
-    )
     luna.info = {
         "version": "0.1.0",
         "vram": {
             "cuda:0": {"used_gb": 1.5, "total_gb": 6.0},
             "beta/cuda:0": {"used_gb": 1.5, "total_gb": 6.0},
         },
-        "pools": [{"name": "vae", "kind": "vae", "device": "cuda:0"}],
+        "pools": [
+            {"name": "vae", "kind": "vae", "device": "cuda:0", "models": ["a.safetensors"]},
+            {"name": "text", "kind": "text", "device": "cuda:0", "models": []},
+        ],
         "request_count": 3,
         "uptime_sec": 2.5,
     }

@@ -133,6 +133,20 @@ def test_progress_is_drawn_on_the_node(host: FakeHost) -> None:
     assert (bar.total, bar.steps) == (4, [(1, 4), (4, 4)])
 
 
+def test_each_stage_has_a_bar_of_its_own(host: FakeHost) -> None:
+    # ComfyUI's bar does not go back from the bytes of a load to the first of six tiles
+    def work(tell: Any, _stop: Any) -> None:
+        tell(4000, 5000, "load")
+        tell(5000, 5000, "load")
+        tell(1, 6, "tile")
+
+    watched(host, work)
+    assert [(bar.total, bar.steps) for bar in host.bars] == [
+        (5000, [(4000, 5000), (5000, 5000)]),
+        (6, [(1, 6)]),
+    ]
+
+
 def test_the_works_failure_is_the_waiters(host: FakeHost) -> None:
     def work(_tell: Any, _stop: Any) -> None:
         raise UnknownModelError("no such model")
