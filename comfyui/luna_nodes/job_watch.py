@@ -3,13 +3,15 @@
 It exists as long as jobs are outstanding. Events that were lost (the connection broke, or the server dropped some)
 are made up for by asking for the state of each outstanding job.
 
-Thread rule: :meth:`JobWatch.follow` from any thread; the callback is called in the watching thread.
+Thread rule: :meth:`JobWatch.follow` from any thread; the callback is called in the watching thread, or in the one that
+follows when the job's end was seen before.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
+from collections import OrderedDict
 from collections.abc import Callable
 
 from luna_client import Job, LunaError, Subscription, UnknownJobError
@@ -22,6 +24,8 @@ log = logging.getLogger("luna")
 LOOK_SECONDS = 5.0
 #: How long jobs are followed on a server that does not answer, in looks.
 PATIENCE = 720
+#: Ends that were seen before anybody followed the job: a save may be faster than the answer that names it.
+MAX_EARLY = 256
 
 Ended = Callable[[Job], None]
 
@@ -33,15 +37,20 @@ class JobWatch:
         self._service = service
         self._lock = threading.Lock()
         self._waiting: dict[str, Ended] = {}
+        self._early: OrderedDict[str, Job] = OrderedDict()
         self._thread: threading.Thread | None = None
 
     def follow(self, job_id: str, ended: Ended) -> None:
         """Calls ``ended`` when the job is at its end; it may be already."""
         with self._lock:
-            self._waiting[job_id] = ended
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="luna-jobs", daemon=True)
-                self._thread.start()
+            seen = self._early.pop(job_id, None)
+            if seen is None:
+                self._waiting[job_id] = ended
+                if self._thread is None:
+                    self._thread = threading.Thread(target=self._run, name="luna-jobs", daemon=True)
+                    self._thread.start()
+        if seen is not None:
+            ended(seen)
 
     @property
     def outstanding(self) -> int:
@@ -95,8 +104,11 @@ class JobWatch:
             return
         with self._lock:
             ended = self._waiting.pop(job.job_id, None)
-        if ended is None:
-            return
+            if ended is None:
+                self._early[job.job_id] = job
+                while len(self._early) > MAX_EARLY:
+                    self._early.popitem(last=False)
+                return
         # a callback that fails must not end the watching of all others
         try:
             ended(job)

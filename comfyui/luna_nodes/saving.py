@@ -21,7 +21,7 @@ from luna_client.tensors import size_of
 from .prefix import Names
 
 #: How long the first batch for a folder may take to be written, in seconds.
-FIRST_WAIT = 20.0
+FIRST_WAIT = 5.0
 #: What the names and the header of a request need at most, in bytes.
 _ROOM = 65536
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -71,7 +72,7 @@ class Call:
 
 
 class FakeEvents:
-    """A subscription: gives the events that a test puts in, then wakes once for each ``get``."""
+    """A subscription: gives the events that a test puts in, and waits for more as a real one does."""
 
     def __init__(self, luna: FakeLuna) -> None:
         self._luna = luna
@@ -83,9 +84,10 @@ class FakeEvents:
         pass
 
     def get(self, timeout: float | None = None) -> Event | None:
-        if self._luna.problem is not None:
-            raise self._luna.problem
-        return self._luna.events.pop(0) if self._luna.events else None
+        try:
+            return self._luna.events.get(timeout=timeout)
+        except queue.Empty:
+            return None
 
 
 class FakeLuna:
@@ -104,9 +106,10 @@ class FakeLuna:
         self.cancelled = threading.Event()
         self.next_problems: list[LunaError] = []
         self.jobs: dict[str, Job] = {}
-        self.events: list[Event] = []
+        self.events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self.max_body_bytes = 1 << 30
         self.info: dict[str, Any] = {}
+        self.masks = False
         self.accepts = True
         self.answers: tuple[Answer, ...] = ()
         self.on_submit: Callable[[str, Any], None] = lambda job_id, task: None
@@ -168,7 +171,8 @@ class FakeLuna:
 
     def clip_encode_from_tokens(self, tokens: Any, model: Any, **options: Any) -> Conditioning:
         self._do("clip_encode_from_tokens", tokens, model, **options)
-        return Conditioning(np.zeros((1, 77, 8), np.float32), np.ones((1, 8), np.float32))
+        mask = np.ones((1, 77), np.float32) if self.masks else None
+        return Conditioning(np.zeros((1, 77, 8), np.float32), np.ones((1, 8), np.float32), mask)
 
     # -- control ---------------------------------------------------------------------------------
 

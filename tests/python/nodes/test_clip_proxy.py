@@ -104,6 +104,15 @@ def test_the_answers_have_comfyuis_shapes(clip: LunaCLIP) -> None:
     assert (set(extra), extra["width"]) == ({"pooled_output", "width"}, 512)
 
 
+def test_the_mask_of_a_family_that_has_one_comes_along(clip: LunaCLIP, luna: FakeLuna) -> None:
+    luna.masks = True
+    ((_cond, extra),) = clip.encode_from_tokens_scheduled(clip.tokenize("a"))
+    assert (extra["attention_mask"].shape, extra["attention_mask"].place) == (
+        (1, 77),
+        "conditioning",
+    )
+
+
 def test_clip_skip_and_the_unprojected_pooled_output_go_over(
     clip: LunaCLIP, luna: FakeLuna
 ) -> None:

@@ -154,6 +154,17 @@ def test_the_browser_is_told_when_the_files_are_there(
     assert data["output"] == answer.ui
 
 
+def test_a_batch_in_parts_is_told_when_all_its_files_are_there(
+    service: Service, output: Path, luna: FakeLuna, host: FakeHost
+) -> None:
+    luna.max_body_bytes = 65536 + 72
+    answer = save()
+    _join_watch(service)
+    assert len(luna.of("submit_async")) == 3
+    ((_event, data, _client),) = host.sent
+    assert data["output"] == answer.ui and len(answer.ui["images"]) == 3
+
+
 def test_a_job_that_failed_is_told_with_its_reason(
     service: Service, output: Path, luna: FakeLuna, host: FakeHost, caplog: pytest.LogCaptureFixture
 ) -> None:
