@@ -14,6 +14,7 @@ from pathlib import Path
 import input_pictures
 import pairs
 import proof_models
+import refusals
 import scenarios
 import two_processes
 import workflows
@@ -24,11 +25,13 @@ from processes import ProofError, is_free
 from report import Result, json_lines, table
 
 _SAVE, _TWO = "save", "two_processes"
+#: On one ComfyUI, in this order.
+SCENARIOS = {**refusals.SCENARIOS, **scenarios.SCENARIOS}
 
 
 def names() -> list[str]:
     """Everything that can be run, in the order in which it is."""
-    return [*(one.name for one in workflows.ALL), _SAVE, *scenarios.SCENARIOS, _TWO]
+    return [*(one.name for one in workflows.ALL), _SAVE, *SCENARIOS, _TWO]
 
 
 def main() -> int:
@@ -148,7 +151,7 @@ def _on_bench(bench: pairs.Bench, wanted: list[str]) -> Iterator[Result]:
     if _SAVE in wanted:
         batch = next(one for one in workflows.ALL if one.name == "batch_of_four")
         yield _guarded(_SAVE, lambda: pairs.run_save(bench, batch))
-    for name, scenario in scenarios.SCENARIOS.items():
+    for name, scenario in SCENARIOS.items():
         if name in wanted:
             yield _guarded(name, lambda one=scenario: one(bench))
 

@@ -138,6 +138,20 @@ def sdxl_clip_skip() -> Graph:
     return b.graph
 
 
+def refiner() -> Graph:
+    """CLIP-G alone is the text encoder of SDXL's refiner."""
+    b = Builder()
+    clip = b.add("CLIPLoader", clip_name=files.CLIP_G, type="stable_diffusion", device="default")
+    sizes = {"ascore": 6.5, "width": 1024, "height": 768}
+    for name, text in (("positive", PROMPT), ("negative", NEGATIVE)):
+        node = b.add("CLIPTextEncodeSDXLRefiner", clip=clip[0], text=text, **sizes)
+        b.record(name, conditioning=node[0])
+    skipped = b.add("CLIPSetLastLayer", clip=clip[0], stop_at_clip_layer=-24)
+    node = b.add("CLIPTextEncode", clip=skipped[0], text=LONG)
+    b.record("skipped", conditioning=node[0])
+    return b.graph
+
+
 def inpaint() -> Graph:
     """The two ways core encodes for inpainting: the masked latents, and the concatenated ones."""
     b = Builder()
@@ -228,6 +242,7 @@ ALL = (
         ("text",),
     ),
     Workflow("sdxl_clip_skip", sdxl_clip_skip, {**_SDXL_TEXT, "sdxl": SDXL}, ("text",)),
+    Workflow("refiner", refiner, {**_SDXL_TEXT, "skipped": SDXL}, ("text",)),
     Workflow(
         "inpaint",
         inpaint,

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import pytest
+import refusals
 import workflows
 from graphs import LOADERS, Builder, classes, nodes_of, with_luna, with_record_prefix
 from scenarios import long_decode
 from two_processes import sdxl_text_and_vae
 
 EVERY = [(one.name, one.build()) for one in workflows.ALL]
+REFUSED = list(refusals.GRAPHS.items())
 EVERY += [("long_decode", long_decode(256, 1)), ("two_processes", sdxl_text_and_vae(0))]
 NAMES = [name for name, _ in EVERY]
 GRAPHS = [graph for _, graph in EVERY]
@@ -61,6 +63,13 @@ def test_every_record_has_a_limit_and_every_limit_a_record(workflow: workflows.W
     graph = workflow.build()
     recorded = [graph[n]["inputs"]["name"] for n in nodes_of(graph, "LunaProofRecord")]
     assert sorted(recorded) == sorted(workflow.limits)
+
+
+@pytest.mark.parametrize(("node", "build"), REFUSED, ids=[name for name, _ in REFUSED])
+def test_what_is_to_be_refused_has_its_node_behind_a_loader_of_luna(node: str, build) -> None:  # noqa: ANN001
+    graph = build()
+    assert nodes_of(graph, node)
+    assert classes([with_luna(graph)]) & set(LOADERS.values())
 
 
 def test_no_two_workflows_have_one_name() -> None:
