@@ -36,8 +36,13 @@ endif()
 
 install(FILES ${LUNA_CLIP_VOCABULARY} DESTINATION share/luna/clip)
 if(IS_DIRECTORY ${PROJECT_SOURCE_DIR}/comfyui/luna_client)
-  install(DIRECTORY comfyui/luna_client DESTINATION share/luna/python
-          FILES_MATCHING PATTERN "*.py" PATTERN "py.typed" PATTERN "__pycache__" EXCLUDE)
+  # The client, and the node pack: this folder may be linked into ComfyUI's custom_nodes.
+  install(DIRECTORY comfyui/luna_client comfyui/luna_nodes comfyui/example_workflows
+          DESTINATION share/luna/python
+          FILES_MATCHING PATTERN "*.py" PATTERN "py.typed" PATTERN "*.js" PATTERN "*.json"
+          PATTERN "*.md" PATTERN "__pycache__" EXCLUDE)
+  install(FILES comfyui/__init__.py comfyui/pyproject.toml comfyui/icon.png comfyui/README.md
+          DESTINATION share/luna/python)
 endif()
 if(EXISTS ${PROJECT_SOURCE_DIR}/cluster.conf)
   install(FILES cluster.conf DESTINATION etc/luna)
