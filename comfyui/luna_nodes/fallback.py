@@ -19,7 +19,7 @@ from luna_client import Client, LunaError, ModelInfo, RequestCancelledError
 from luna_client.commands import Model
 from luna_client.request import Cancel, Progress
 
-from .refusal import LunaRefusalError
+from .refusal import LunaRefusalError, ended
 from .service import Service, is_down
 
 T = TypeVar("T")
@@ -87,7 +87,7 @@ class Fallback:
         """Does it with ComfyUI's own object because of the reason, and says so once."""
         if not self.service.settings.local_work:
             raise LunaRefusalError(
-                f"luna does not do {what} of {self.title}: {reason}. Local work is forbidden here (Luna.LocalWork,"
+                f"luna does not do {what} of {self.title}: {ended(reason)} Local work is forbidden here (Luna.LocalWork,"
                 " LUNA_LOCAL_WORK or luna.json), so nobody does it."
             )
         self._tell(what, reason, down)
@@ -149,7 +149,7 @@ class Fallback:
             local = self._load()
         except Exception as problem:
             raise LunaRefusalError(
-                f"luna does not serve {self.title}: {reason}. ComfyUI cannot load it itself either: {problem}"
+                f"luna does not serve {self.title}: {ended(reason)} ComfyUI cannot load it itself either: {problem}"
             ) from problem
         with self._lock:
             self._local = local

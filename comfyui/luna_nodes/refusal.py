@@ -13,6 +13,11 @@ class LunaAttributeError(AttributeError):
     """An attribute that a luna object does not have; ``hasattr`` and ``getattr`` with a default work as usual."""
 
 
+def ended(reason: str) -> str:
+    """The server's reason as a sentence that another one may follow."""
+    return reason if reason.endswith((".", "!", "?")) else f"{reason}."
+
+
 def refuse(what: str, stock: str) -> NoReturn:
     """Raises the refusal of an operation that needs the weights in this process."""
     raise LunaRefusalError(

@@ -22,7 +22,7 @@ from luna_client import (
     UnsupportedModelError,
 )
 from luna_nodes.fallback import Fallback
-from luna_nodes.refusal import LunaRefusalError
+from luna_nodes.refusal import LunaRefusalError, ended
 from luna_nodes.service import Service
 from manual_clock import ManualClock
 
@@ -181,6 +181,14 @@ def test_a_model_that_nobody_has_fails_with_both_reasons(service: Service, luna:
     work = Fallback(service, "vae", "vae", "vae.safetensors", load)
     with pytest.raises(LunaRefusalError, match="cannot reach luna.*is in no folder"):
         work.do("the decode", lambda client, _t, _s: _ask(client), lambda local: local)
+
+
+@pytest.mark.parametrize(
+    ("reason", "sentence"),
+    [("it is away", "it is away."), ("is it running?", "is it running?"), ("No.", "No.")],
+)
+def test_a_reason_ends_as_one_sentence_before_the_next(reason: str, sentence: str) -> None:
+    assert ended(reason) == sentence
 
 
 def test_a_cancelled_request_is_not_done_again_here(
