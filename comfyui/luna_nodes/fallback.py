@@ -87,8 +87,8 @@ class Fallback:
         """Does it with ComfyUI's own object because of the reason, and says so once."""
         if not self.service.settings.local_work:
             raise LunaRefusalError(
-                f"luna does not do {what} of {self.title}: {ended(reason)} Local work is forbidden here (Luna.LocalWork,"
-                " LUNA_LOCAL_WORK or luna.json), so nobody does it."
+                f"luna does not do {what} of {self.title}: {ended(reason)} Local work is forbidden here"
+                " (Luna.LocalWork, LUNA_LOCAL_WORK or luna.json), so nobody does it."
             )
         self._tell(what, reason, down)
         with self._lock:
