@@ -10,6 +10,7 @@ from . import names, service
 from .clip_proxy import LunaCLIP
 from .fallback import Fallback
 from .linked import is_linked, is_linked_in, running_prompt
+from .refusal import LunaRefusalError
 from .vae_proxy import LunaVAE
 
 CATEGORY = "luna/loaders"
@@ -162,7 +163,10 @@ class LunaCheckpointLoader(io.ComfyNode):
         model = "checkpoints:" + ckpt_name.replace("\\", "/")
         names.check(luna, names.CHECKPOINTS, [ckpt_name], model)
         local = luna.host.load_checkpoint
-        unet = local(ckpt_name, model=True)[0] if cls._wants_model() else None
+        unet = None
+        if cls._wants_model():
+            _check_model(luna, ckpt_name)
+            unet = local(ckpt_name, model=True)[0]
         clip = Fallback(
             luna, model, "text", ckpt_name, lambda: _part(local(ckpt_name, clip=True)[1], "CLIP")
         )
@@ -175,6 +179,14 @@ class LunaCheckpointLoader(io.ComfyNode):
         if hidden is None or hidden.dynprompt is None or hidden.unique_id is None:
             return True
         return is_linked_in(hidden.dynprompt, hidden.unique_id, 0)
+
+
+def _check_model(luna: service.Service, ckpt_name: str) -> None:
+    if not names.is_local(luna, names.CHECKPOINTS, ckpt_name):
+        raise LunaRefusalError(
+            f"{ckpt_name}: MODEL is linked, and ComfyUI's folder 'checkpoints' does not have the file; luna's copy"
+            " serves CLIP and VAE only. Put it there, or take MODEL from another loader."
+        )
 
 
 def _device(luna: service.Service, stock: str) -> io.Combo.Input:

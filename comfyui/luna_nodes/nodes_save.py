@@ -20,10 +20,13 @@ from luna_client import (
 from . import service
 from .job_watch import JobWatch
 from .prefix import local_now, resolve
-from .refusal import LunaRefusalError
+from .refusal import LunaRefusalError, ended
 from .saving import Trust, metadata_of, submit
 
 log = logging.getLogger("luna")
+
+#: How long a full save queue is asked again, in seconds: then ComfyUI saves, which takes less than waiting.
+PATIENCE = 2.0
 
 _trust = Trust()
 _watches: dict[int, JobWatch] = {}
@@ -82,8 +85,8 @@ class LunaSaveImage(io.ComfyNode):
         except LunaError as problem:
             if not luna.settings.local_work:
                 raise LunaRefusalError(
-                    f"luna does not save the images: {problem.message}. Local work is forbidden here (Luna.LocalWork,"
-                    " LUNA_LOCAL_WORK or luna.json), so nobody does."
+                    f"luna does not save the images: {ended(problem.message)} Local work is forbidden here"
+                    " (Luna.LocalWork, LUNA_LOCAL_WORK or luna.json), so nobody does."
                 ) from problem
             log.warning(
                 "[luna] ComfyUI saves the images itself%s: %s", _twice(problem), problem.message
@@ -116,7 +119,7 @@ def _hand_over(
             _trust.look(client, server, output, made)
         return made
 
-    return luna.call(work)
+    return luna.call(work, patience=PATIENCE)
 
 
 def _follow(

@@ -136,10 +136,10 @@ class Service:
         if client is not None:
             client.close()
 
-    def call(self, work: Work[T]) -> T:
+    def call(self, work: Work[T], patience: float = OVERLOAD_PATIENCE) -> T:
         """Does the work on the server while watching for the person's interrupt, with a bar on the node.
 
-        An overloaded server is asked again when it said so, for a minute at most.
+        An overloaded server is asked again when it said so, for so many seconds at most.
 
         Raises:
             LunaError: as the server answered, or it cannot be reached.
@@ -147,13 +147,13 @@ class Service:
         self._check_quiet()
         client = self.client()
         began = self._clock.now()
-        patience = began + OVERLOAD_PATIENCE
+        until = began + patience
         while True:
             try:
                 result = watched(self.host, lambda tell, stop: work(client, tell, stop))
             except OverloadedError as problem:
                 wait = max(0.05, (problem.retry_after_ms or 500) / 1000)
-                if self._clock.now() + wait > patience:
+                if self._clock.now() + wait > until:
                     raise
                 pause(self.host, self._clock, wait)
                 continue

@@ -181,6 +181,14 @@ def test_the_model_is_loaded_only_where_its_output_is_linked(
     assert host.loaded == [("checkpoint", "sd15.safetensors", "model")], "without CLIP and VAE"
 
 
+def test_a_checkpoint_that_only_luna_has_gives_clip_and_vae(
+    service: Service, host: FakeHost
+) -> None:
+    assert isinstance(checkpoint(GRAPH).execute("remote.safetensors").args[1], LunaCLIP)
+    with pytest.raises(LunaRefusalError, match="remote.safetensors: MODEL is linked"):
+        checkpoint(WITH_MODEL).execute("remote.safetensors")
+
+
 def test_where_links_cannot_be_told_the_model_is_loaded(service: Service, host: FakeHost) -> None:
     assert checkpoint(None).execute("sd15.safetensors").args[0] == "MODEL"
 

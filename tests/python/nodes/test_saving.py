@@ -13,12 +13,13 @@ import pytest
 from fake_host import FakeHost
 from fake_luna import FakeLuna
 
-from luna_client import Job, NotPermittedError, SubmitUncertainError
+from luna_client import Job, NotPermittedError, OverloadedError, SubmitUncertainError
 from luna_nodes import nodes_save
 from luna_nodes.nodes_save import LunaSaveImage
 from luna_nodes.refusal import LunaRefusalError
 from luna_nodes.saving import Metadata, Trust, metadata_of, submit
 from luna_nodes.service import Service
+from manual_clock import ManualClock
 
 IMAGES = np.stack([np.full((4, 6, 3), value, np.float32) for value in (0.0, 0.5, 1.2)])
 PROMPT = {"1": {"class_type": "KSampler", "inputs": {"seed": 7}}}
@@ -211,6 +212,15 @@ def test_what_luna_does_not_save_comfyui_saves(
     (line,) = caplog.messages
     assert problem.message in line
     assert ("luna may have them too" in line) == isinstance(problem, SubmitUncertainError)
+
+
+def test_a_full_save_queue_is_not_waited_for_long(
+    service: Service, luna: FakeLuna, host: FakeHost, clock: ManualClock
+) -> None:
+    luna.next_problems = [OverloadedError("the save queue is full", retry_after_ms=500)] * 20
+    save()
+    assert len(host.saved) == 1
+    assert clock.time <= 1002.0
 
 
 def test_without_luna_comfyui_saves(service: Service, luna: FakeLuna, host: FakeHost) -> None:
