@@ -23,10 +23,11 @@ FALLBACK = re.compile(r"\[luna\] ComfyUI (?:does|saves) .+ itself.*")
 
 @dataclass
 class Bench:
-    """A ComfyUI with the pack, and the luna-node that it uses."""
+    """A ComfyUI with the pack, the luna-node that it uses, and where one that it starts has its data."""
 
     comfyui: Comfy
     luna: LunaServer
+    state: Path
 
 
 def fallback_lines(said: str) -> list[str]:

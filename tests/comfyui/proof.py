@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import daemon_nodes
 import input_pictures
 import pairs
 import proof_models
@@ -26,7 +27,7 @@ from report import Result, json_lines, table
 
 _SAVE, _TWO = "save", "two_processes"
 #: On one ComfyUI, in this order.
-SCENARIOS = {**refusals.SCENARIOS, **scenarios.SCENARIOS}
+SCENARIOS = {**refusals.SCENARIOS, **scenarios.SCENARIOS, **daemon_nodes.SCENARIOS}
 
 
 def names() -> list[str]:
@@ -107,14 +108,15 @@ class Run:
 
     @contextlib.contextmanager
     def bench(self) -> Iterator[pairs.Bench]:
-        base = self._folder / "comfyui"
+        base, state = self._folder / "comfyui", self._folder / "state"
         luna = self._luna("luna", [base / "output"])
         (base / "output").mkdir(parents=True)
         comfy = None
         try:
             luna.start()
-            comfy = self._comfy(base, luna.environment)
-            yield pairs.Bench(comfy, luna)
+            own = {"LUNA_NODE": str(self._program), "XDG_STATE_HOME": str(state)}
+            comfy = self._comfy(base, {**luna.environment, **own})
+            yield pairs.Bench(comfy, luna, state)
         finally:
             if comfy is not None:
                 comfy.stop()

@@ -69,7 +69,7 @@ def interrupted(bench: Bench) -> Result:
         result.problems.append(f"the node ended {node:.2f} s after the button")
     if rest > REST_SECONDS:
         result.problems.append(f"luna worked on for {rest:.1f} s")
-    _expect_served(bench, result, 1)
+    expect_served(bench, result, 1)
     return result
 
 
@@ -116,7 +116,7 @@ def back(bench: Bench) -> Result:
     before = anonymous_bytes(bench.comfyui.pid)
     bench.luna.kill()
     bench.luna.start()
-    _expect_served(bench, result, 4)
+    expect_served(bench, result, 4)
     after = anonymous_bytes(bench.comfyui.pid)
     result.figures["comfyui_gave_back_mib"] = round((before - after) / 1024**2)
     return result
@@ -145,7 +145,7 @@ def _run_both(bench: Bench, result: Result, graph: Graph, name: str) -> None:
     _compare(bench, result, name)
 
 
-def _expect_served(bench: Bench, result: Result, seed: int) -> None:
+def expect_served(bench: Bench, result: Result, seed: int) -> None:
     """A small prompt that luna has to serve, with ComfyUI's own numbers."""
     before, mark = bench.luna.completed(), bench.comfyui.mark()
     _run_both(bench, result, long_decode(256, seed), f"served{seed}")

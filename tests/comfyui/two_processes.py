@@ -6,12 +6,14 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import compare
 import proof_models as files
-from comfyui_process import Comfy, Installation
+from comfyui_process import Comfy
 from graphs import Builder, Graph, with_luna
 from luna_server import LunaServer
 from memory import figures
 from report import Result
+from tolerance import SDXL, picture
 
 #: Makes a ComfyUI in this folder with this environment; the caller ends it.
 StartComfy = Callable[[Path, dict[str, str]], Comfy]
@@ -52,6 +54,7 @@ def run(start: StartComfy, folder: Path, luna: LunaServer) -> Result:
     finally:
         _end(ours)
         luna.stop()
+    result.differences = _differences(stock, ours)
     for kind in ("text", "vae"):
         if after.get(kind, 0) < before.get(kind, 0) + 2:
             result.problems.append(f"luna's {kind} pool did not serve both")
@@ -76,6 +79,16 @@ def _work(result: Result, comfys: Sequence[Comfy], graphs: Sequence[Graph]) -> N
                 result.problems.append(f"{outcome.status} {outcome.message}")
 
 
+def _differences(stock: Sequence[Comfy], ours: Sequence[Comfy]) -> list[compare.Difference]:
+    """What luna answered both at once, against what each stock one computed."""
+    found = []
+    for i, (one, other) in enumerate(zip(stock, ours, strict=True)):
+        for name, limit in ((f"text{i}", SDXL), (f"picture{i}", picture())):
+            paths = (comfy.records / f"{name}.safetensors" for comfy in (one, other))
+            found += compare.records(*paths, limit)
+    return found
+
+
 def _end(comfys: Sequence[Comfy]) -> None:
     for one in comfys:
         one.stop()
@@ -83,6 +96,3 @@ def _end(comfys: Sequence[Comfy]) -> None:
 
 def _named(name: str, values: dict[str, float]) -> dict[str, float]:
     return {f"{name}_{key}": value for key, value in values.items()}
-
-
-__all__ = ["Installation", "StartComfy", "run", "sdxl_text_and_vae"]
