@@ -8,6 +8,7 @@ from typing import Any
 from comfy_api.latest import io
 
 from luna_client import (
+    Cancel,
     Client,
     Job,
     LunaError,
@@ -16,12 +17,13 @@ from luna_client import (
     Submission,
     SubmitUncertainError,
 )
+from luna_client.request import Progress
 
 from . import service
 from .job_watch import JobWatch
-from .prefix import local_now, resolve
+from .prefix import Names, local_now, resolve
 from .refusal import LunaRefusalError, ended
-from .saving import Trust, metadata_of, submit
+from .saving import Metadata, Trust, count_of, metadata_of, submit
 
 log = logging.getLogger("luna")
 
@@ -78,48 +80,69 @@ class LunaSaveImage(io.ComfyNode):
             workflow=(extra or {}).get("workflow"),
             now=local_now(),
         )
+        made: list[Submission] = []
+        shown: list[dict[str, str]] = []
         try:
-            made = _hand_over(luna, images, names, output, prompt, extra)
+            _hand_over(
+                luna,
+                images,
+                names,
+                output,
+                metadata_of(prompt, extra, luna.host.metadata_disabled()),
+                made,
+            )
         except RequestCancelledError:
             raise
         except LunaError as problem:
-            if not luna.settings.local_work:
-                raise LunaRefusalError(
-                    f"luna does not save the images: {ended(problem.message)} Local work is forbidden here"
-                    " (Luna.LocalWork, LUNA_LOCAL_WORK or luna.json), so nobody does."
-                ) from problem
-            log.warning(
-                "[luna] ComfyUI saves the images itself%s: %s", _twice(problem), problem.message
-            )
-            saved = luna.host.save_images(images, expanded, prompt, extra)
-            return io.NodeOutput(*passed, ui=saved)
-        shown = [
-            {"filename": name.filename, "subfolder": name.subfolder, "type": "output"}
+            shown = _save_here(luna, problem, images[count_of(made) :], expanded, prompt, extra)
+        # the server counts subfolders from its allowed folder, which may lie above our output folder: we know ours
+        reserved = [
+            {"filename": name.filename, "subfolder": names.subfolder, "type": "output"}
             for submission in made
             for name in submission.files
         ]
-        _follow(luna, made, shown, getattr(hidden, "unique_id", None))
-        return io.NodeOutput(*passed, ui={"images": shown})
+        if made:
+            _follow(luna, made, reserved + shown, getattr(hidden, "unique_id", None))
+        return io.NodeOutput(*passed, ui={"images": reserved + shown})
 
 
 def _hand_over(
-    luna: service.Service, images: Any, names: Any, output: str, prompt: Any, extra: Any
-) -> list[Submission]:
+    luna: service.Service,
+    images: Any,
+    names: Names,
+    output: str,
+    metadata: Metadata,
+    made: list[Submission],
+) -> None:
     """Submits the batch; the first one for a folder is waited for (:class:`Trust`)."""
-    host, server = luna.host, luna.address
+    server = luna.address
     known = _trust.of(server, output)
     if known is False:
         raise NotPermittedError(f"luna at {server} writes to another machine's {output}")
-    metadata = metadata_of(prompt, extra, host.metadata_disabled())
-    pictures = [host.pixels(image) for image in images]
+    pictures = [luna.host.pixels(image) for image in images]
 
-    def work(client: Client, tell: Any, stop: Any) -> list[Submission]:
-        made = submit(client, pictures, names, output, metadata, tell, stop)
-        if known is None:
-            _trust.look(client, server, output, made)
-        return made
+    def work(client: Client, tell: Progress, stop: Cancel) -> None:
+        submit(client, pictures, names, output, metadata, made, tell, stop)
+        if known is None and not _trust.look(client, server, output, names.subfolder, made):
+            made.clear()
+            raise NotPermittedError(
+                f"luna at {server} wrote to another {output} than this ComfyUI's: they are on different machines"
+            )
 
-    return luna.call(work, patience=PATIENCE)
+    luna.call(work, patience=PATIENCE)
+
+
+def _save_here(
+    luna: service.Service, problem: LunaError, images: Any, prefix: str, prompt: Any, extra: Any
+) -> list[dict[str, str]]:
+    """Saves what luna did not take with the stock node. -> what is shown of it."""
+    if not luna.settings.local_work:
+        raise LunaRefusalError(
+            f"luna does not save the images: {ended(problem.message)} Local work is forbidden here (Luna.LocalWork,"
+            " LUNA_LOCAL_WORK or luna.json), so nobody does."
+        ) from problem
+    log.warning("[luna] ComfyUI saves the images itself%s: %s", _twice(problem), problem.message)
+    return list(luna.host.save_images(images, prefix, prompt, extra)["images"])
 
 
 def _follow(
@@ -130,31 +153,32 @@ def _follow(
     prompt_id, client = host.running_prompt_id(), host.running_client()
     watch = _watches.setdefault(id(luna), JobWatch(luna))
     left = {submission.job_id for submission in made}
+    failed: list[Job] = []
 
-    def ended(job: Job) -> None:
+    def job_ended(job: Job) -> None:
         left.discard(job.job_id)
         if job.state != "done":
+            failed.append(job)
             log.warning(
                 "[luna] the images of job %s are not saved (%s): %s",
                 job.job_id,
                 job.state,
                 job.error,
             )
-        if not left:
-            host.send(
-                "luna.saved",
-                {
-                    "node": node,
-                    "prompt_id": prompt_id,
-                    "output": {"images": shown},
-                    "state": job.state,
-                    "error": job.error,
-                },
-                client,
-            )
+        if left:
+            return
+        worst = failed[0] if failed else job
+        told = {
+            "node": node,
+            "prompt_id": prompt_id,
+            "output": {"images": shown},
+            "state": worst.state,
+            "error": worst.error,
+        }
+        host.send("luna.saved", told, client)
 
     for submission in made:
-        watch.follow(submission.job_id, ended)
+        watch.follow(submission.job_id, job_ended)
 
 
 def _twice(problem: LunaError) -> str:

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from luna_client import Cancel, Client, NotPermittedError, Submission
+from luna_client import Cancel, Client, Submission
 from luna_client.request import Progress
 from luna_client.tensors import size_of
 
@@ -76,25 +76,30 @@ def submit(
     names: Names,
     output: str,
     metadata: Metadata,
+    made: list[Submission],
     tell: Progress,
     stop: Cancel,
-) -> list[Submission]:
-    """Hands all pictures over, in as many tasks as their size asks for; each is durable when this returns.
+) -> None:
+    """Hands the pictures over, in as many tasks as their size asks for, each durable when it is in ``made``.
+
+    Goes on after those that ``made`` holds already: a server that is overloaded in the middle is asked again without
+    saving the first ones twice.
 
     Args:
         pictures: [H, W, C] each, uint8.
     """
     limit = luna.connection(10.0).welcome.limits.max_body_bytes - _ROOM
-    made: list[Submission] = []
-    first = 0
-    while first < len(pictures):
+    while (first := count_of(made)) < len(pictures):
         part = _fitting(pictures[first:], limit)
         task = task_of(names, first, len(part), output, metadata)
         tensors = {f"image_{n}": picture for n, picture in enumerate(part)}
         made.append(luna.submit_async(task, tensors, cancel=stop))
-        first += len(part)
-        tell(first, len(pictures), "save")
-    return made
+        tell(count_of(made), len(pictures), "save")
+
+
+def count_of(made: Sequence[Submission]) -> int:
+    """How many pictures were taken."""
+    return sum(len(submission.files) for submission in made)
 
 
 def _fitting(pictures: Sequence[Any], limit: int) -> Sequence[Any]:
@@ -118,24 +123,27 @@ class Trust:
         with self._lock:
             return self._known.get((server, output))
 
-    def look(self, luna: Client, server: str, output: str, made: Sequence[Submission]) -> None:
+    def look(
+        self, luna: Client, server: str, output: str, subfolder: str, made: Sequence[Submission]
+    ) -> bool:
         """Waits for the first batch and looks whether its files are here.
 
+        -> false: they are not, so the folder is another one over there. True: they are, or it cannot be told yet
+        (slow, or failed: whoever follows the jobs says so), and the next batch is looked at again.
+
         Raises:
-            NotPermittedError: they are not: the folder is another one over there.
             LunaError: the server went away meanwhile.
         """
         for submission in made:
             job = luna.job_wait(submission.job_id, FIRST_WAIT)
             if job.state != "done":
-                return  # slow, or failed: whoever watches the job says so
+                return True
             for name in submission.files:
-                if not os.path.exists(os.path.join(output, name.subfolder, name.filename)):
-                    with self._lock:
-                        self._known[server, output] = False
-                    raise NotPermittedError(
-                        f"luna at {server} wrote {job.paths[0] if job.paths else name.filename}, which is not in this"
-                        f" ComfyUI's folder {output}: they are on different machines"
-                    )
+                if not os.path.exists(os.path.join(output, subfolder, name.filename)):
+                    return self._note(server, output, False)
+        return self._note(server, output, True)
+
+    def _note(self, server: str, output: str, same: bool) -> bool:
         with self._lock:
-            self._known[server, output] = True
+            self._known[server, output] = same
+        return same

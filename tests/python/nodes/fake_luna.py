@@ -110,6 +110,7 @@ class FakeLuna:
         self.max_body_bytes = 1 << 30
         self.info: dict[str, Any] = {}
         self.masks = False
+        self.above = ""  # of the output folder, in the names that come back
         self.accepts = True
         self.answers: tuple[Answer, ...] = ()
         self.on_submit: Callable[[str, Any], None] = lambda job_id, task: None
@@ -218,7 +219,11 @@ class FakeLuna:
         job_id = f"j-{len(self.of('submit_async'))}"
         start = sum(len(call.args[0]["images"]) for call in self.of("submit_async")[:-1])
         files = tuple(
-            SavedName(index, task["save_path"], f"{task['filename']}_{start + index + 1:05}_.png")
+            SavedName(
+                index,
+                self.above + task["save_path"],
+                f"{task['filename']}_{start + index + 1:05}_.png",
+            )
             for index in range(len(task["images"]))
         )
         self.jobs.setdefault(job_id, Job(job_id, state="done"))

@@ -13,7 +13,14 @@ import pytest
 from fake_host import FakeHost
 from fake_luna import FakeLuna
 
-from luna_client import Job, NotPermittedError, OverloadedError, SubmitUncertainError
+from luna_client import (
+    ConnectionLostError,
+    Job,
+    NotPermittedError,
+    OverloadedError,
+    Submission,
+    SubmitUncertainError,
+)
 from luna_nodes import nodes_save
 from luna_nodes.nodes_save import LunaSaveImage
 from luna_nodes.refusal import LunaRefusalError
@@ -41,7 +48,7 @@ def output(host: FakeHost, luna: FakeLuna) -> Path:
 
     def write(_job: str, files: Any) -> None:
         for name in files:
-            path = folder / name.subfolder / name.filename
+            path = folder / name.subfolder.removeprefix(luna.above) / name.filename
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(b"png")
 
@@ -66,6 +73,15 @@ def test_the_names_are_the_reserved_ones(service: Service, output: Path) -> None
         ]
     }
     assert answer.args[0] is IMAGES, "the images pass through"
+
+
+def test_an_allowed_folder_above_the_output_folder_changes_no_name(
+    service: Service, output: Path, luna: FakeLuna, host: FakeHost
+) -> None:
+    luna.above = "comfyui/output/"
+    answer = save("sub/pic")
+    assert answer.ui["images"][0]["subfolder"] == "sub"
+    assert host.saved == []
 
 
 def test_where_the_stock_node_passes_nothing_neither_does_this(
@@ -131,8 +147,9 @@ def test_a_batch_larger_than_a_request_goes_in_parts(luna: FakeLuna) -> None:
     from luna_nodes.prefix import Names
 
     names = Names("", "p_%batch_num%")
-    made = submit(
-        luna, pictures, names, "/out", Metadata(), lambda value, *_: told.append(value), None
+    made: list[Submission] = []
+    submit(
+        luna, pictures, names, "/out", Metadata(), made, lambda value, *_: told.append(value), None
     )
     assert [submission.images for submission in made] == [2, 2, 1]
     assert told == [2, 4, 5]
@@ -212,6 +229,57 @@ def test_what_luna_does_not_save_comfyui_saves(
     (line,) = caplog.messages
     assert problem.message in line
     assert ("luna may have them too" in line) == isinstance(problem, SubmitUncertainError)
+
+
+def test_what_luna_took_before_it_went_away_is_not_saved_twice(
+    service: Service, luna: FakeLuna, host: FakeHost, output: Path
+) -> None:
+    luna.max_body_bytes = 65536 + 72
+    taken = luna.on_submit
+
+    def then_gone(job_id: str, files: Any) -> None:
+        taken(job_id, files)
+        if job_id == "j-2":
+            luna.next_problems = [ConnectionLostError("the connection broke")]
+
+    luna.on_submit = then_gone
+    answer = save()
+    assert [count for count, *_ in host.saved] == [1], "the third picture only"
+    assert [image["filename"] for image in answer.ui["images"]] == [
+        "pic_00001_.png",
+        "pic_00002_.png",
+        "local.png",
+    ]
+    _join_watch(service)
+    assert host.sent[0][1]["output"] == answer.ui
+
+
+def test_an_overload_in_the_middle_saves_nothing_twice(
+    service: Service, luna: FakeLuna, host: FakeHost, output: Path
+) -> None:
+    luna.max_body_bytes = 65536 + 72
+    taken = luna.on_submit
+
+    def then_full(job_id: str, files: Any) -> None:
+        taken(job_id, files)
+        if job_id == "j-1":
+            luna.next_problems = [OverloadedError("the save queue is full", retry_after_ms=100)]
+
+    luna.on_submit = then_full
+    answer = save()
+    assert len(answer.ui["images"]) == 3 and host.saved == []
+    sent = [int(call.args[1]["image_0"].max()) for call in luna.of("submit_async")]
+    assert sent == [0, 127, 127, 255], "the second was refused once"
+
+
+def test_a_part_that_failed_is_told_whatever_the_others_did(
+    service: Service, luna: FakeLuna, host: FakeHost, output: Path
+) -> None:
+    luna.max_body_bytes = 65536 + 72
+    luna.jobs["j-1"] = Job("j-1", state="failed", error="the disk is full")
+    save()
+    _join_watch(service)
+    assert (host.sent[0][1]["state"], host.sent[0][1]["error"]) == ("failed", "the disk is full")
 
 
 def test_a_full_save_queue_is_not_waited_for_long(
