@@ -4,6 +4,7 @@
 #include <array>
 
 #include "models/clip_layout.hpp"
+#include "models/kl_layout.hpp"
 #include "models/taesd_layout.hpp"
 
 namespace luna::models {
@@ -83,18 +84,15 @@ constexpr std::array<family, 31> text_families{{
   {"a vision encoder", [](auto& f) { return f.has_prefix("vision_model."); }},
 }};
 
-constexpr std::array<family, 10> vae_families{{
+constexpr std::array<family, 7> vae_families{{
   {"taesd", is_taesd, describe_taesd},
   {"the encoder half of a tiny autoencoder; name the pair",
    [](auto& f) { return f.has("taesd_encoder.0.weight"); }},
   {"the decoder half of a tiny autoencoder; name the pair",
    [](auto& f) { return f.has("taesd_decoder.1.weight"); }},
-  {"AutoencoderKL in a checkpoint", [](auto& f) { return f.has_prefix("first_stage_model."); }},
-  {"AutoencoderKL in a checkpoint", [](auto& f) { return f.has_prefix("vae."); }},
-  {"AutoencoderKL in diffusers' layout",
-   [](auto& f) { return f.has("decoder.up_blocks.0.resnets.0.norm1.weight"); }},
-  {"the Flux2 autoencoder", [](auto& f) { return f.has("bn.running_mean"); }},
-  {"AutoencoderKL", [](auto& f) { return f.has("decoder.conv_in.weight"); }},
+  {"autoencoder_kl", is_kl, describe_kl},
+  {"an unknown VAE in a checkpoint",
+   [](auto& f) { return f.has_prefix("first_stage_model.") || f.has_prefix("vae."); }},
   {"the Wan or Qwen-Image autoencoder",
    [](auto& f) { return f.has("decoder.middle.0.residual.0.gamma"); }},
   {"AutoencoderTiny in diffusers' layout",

@@ -2,7 +2,6 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,28 +31,6 @@ public:
 private:
   at::Tensor weight_;
   at::Tensor bias_;
-  bool packed_ = false;
-};
-
-/// A 2-D convolution with padding that keeps the size (stride 1) or halves it (stride 2).
-class packed_convolution {
-public:
-  packed_convolution() = default;
-
-  /// @param name of "<name>.weight" [N, K, s, s] and, if it is there, "<name>.bias".
-  static result<packed_convolution> load(const std::string& name, weight_reader& reader,
-                                         weight_memory& memory, at::IntArrayRef shape,
-                                         at::ScalarType type, int64_t stride = 1);
-
-  /// @param x [B, K, H, W], channels last on the CPU.
-  /// @param relu applied to the result in the same pass where the device can.
-  at::Tensor operator()(const at::Tensor& x, bool relu = false) const;
-
-private:
-  at::Tensor weight_;
-  std::optional<at::Tensor> bias_;
-  int64_t stride_ = 1;
-  int64_t padding_ = 0;
   bool packed_ = false;
 };
 

@@ -12,8 +12,8 @@
 #include <string>
 #include <vector>
 
+#include "models/convolution.hpp"
 #include "models/device_cuda.hpp"
-#include "models/packed.hpp"
 #include "models/taesd_layout.hpp"
 #include "models/tensors.hpp"
 #include "models/vae_net.hpp"
@@ -29,10 +29,10 @@ constexpr double latent_bound = 3.0; ///< the decoder squeezes latents into -3 .
 
 /// TAEF2: x + conv1x1(relu(norm(conv1x1(x)))), four times as wide inside.
 struct bottleneck {
-  packed_convolution widen;
+  convolution widen;
   at::Tensor norm_weight;
   at::Tensor norm_bias;
-  packed_convolution narrow;
+  convolution narrow;
 
   at::Tensor operator()(const at::Tensor& x) const {
     auto inner = at::group_norm(widen(x), norm_groups, norm_weight, norm_bias, norm_epsilon);
@@ -42,9 +42,9 @@ struct bottleneck {
 
 struct residual_block {
   std::optional<bottleneck> before;
-  packed_convolution first;
-  packed_convolution second;
-  packed_convolution third;
+  convolution first;
+  convolution second;
+  convolution third;
 
   at::Tensor operator()(at::Tensor x) const {
     if (before)
@@ -59,7 +59,7 @@ struct residual_block {
 
 struct step {
   taesd_step plan;
-  packed_convolution convolution;
+  convolution conv;
   residual_block block;
 
   at::Tensor operator()(at::Tensor x) const {
@@ -67,7 +67,7 @@ struct step {
       return block(std::move(x));
     if (plan.double_up)
       x = at::upsample_nearest2d(x, {x.size(2) * 2, x.size(3) * 2});
-    return convolution(x, plan.relu);
+    return conv(x, plan.relu);
   }
 };
 
@@ -91,8 +91,8 @@ public:
   result<at::Tensor> decode(const at::Tensor& latents, ticker& ticker) const override;
 
 private:
-  result<packed_convolution> load_convolution(const std::string& name, weight_reader& reader,
-                                              std::array<int64_t, 3> shape, int64_t stride = 1);
+  result<convolution> load_convolution(const std::string& name, weight_reader& reader,
+                                       std::array<int64_t, 3> shape, int64_t stride = 1);
   result<bottleneck> load_bottleneck(const std::string& name, weight_reader& reader);
   result<residual_block> load_block(const std::string& name, weight_reader& reader);
   result<std::vector<step>> load_half(const std::string& prefix, std::span<const taesd_step> plans,
@@ -112,10 +112,10 @@ private:
 // ---------------------------------------------------------------------------------------
 
 /// @param shape rows, columns, side of the kernel.
-result<packed_convolution> taesd::load_convolution(const std::string& name, weight_reader& reader,
-                                                   std::array<int64_t, 3> shape, int64_t stride) {
-  return packed_convolution::load(name, reader, memory_, {shape[0], shape[1], shape[2], shape[2]},
-                                  type_, stride);
+result<convolution> taesd::load_convolution(const std::string& name, weight_reader& reader,
+                                            std::array<int64_t, 3> shape, int64_t stride) {
+  return convolution::load(name, reader, memory_, {shape[0], shape[1], shape[2], shape[2]}, type_,
+                           {stride, -1});
 }
 
 result<bottleneck> taesd::load_bottleneck(const std::string& name, weight_reader& reader) {
@@ -168,7 +168,7 @@ result<std::vector<step>> taesd::load_half(const std::string& prefix,
       auto loaded = load_convolution(name, reader, {rows, columns, 3}, plan.halve ? 2 : 1);
       if (!loaded)
         return fail(loaded);
-      made.convolution = std::move(*loaded);
+      made.conv = std::move(*loaded);
     }
     steps.push_back(std::move(made));
   }

@@ -62,9 +62,14 @@ private:
     auto small = context.working_bytes == 0 || need <= context.working_bytes;
     if (mode == tiling_mode::off || (mode == tiling_mode::automatic && small)) {
       auto whole = guarded([&] { return compute(direction, job, false, context); });
-      auto again = !whole && whole.error().code == ec::out_of_memory;
+      auto again = !whole && whole.error().code == ec::out_of_memory && context.last_try;
       if (mode == tiling_mode::off || !again)
         return whole;
+      auto cut = guarded([&] { return compute(direction, job, true, context); });
+      if (cut)
+        cut->warnings.push_back(
+          "memory ran out for the image as a whole: it was computed in tiles");
+      return cut;
     }
     return guarded([&] { return compute(direction, job, true, context); });
   }
@@ -125,8 +130,8 @@ private:
         return fail(done);
       put_image(direction, out.select(0, i), *done);
     }
-    return vae_output{block_of(out), tiled,
-                      static_cast<int>(tiles * static_cast<uint64_t>(images))};
+    return vae_output{
+      block_of(out), tiled, static_cast<int>(tiles * static_cast<uint64_t>(images)), {}};
   }
 
   std::unique_ptr<vae_net> net_;
@@ -151,7 +156,8 @@ result<std::unique_ptr<vae>> load_vae(std::span<const model_file> files, const m
   if (!file)
     return fail(file);
   return guarded([&]() -> result<std::unique_ptr<vae>> {
-    auto net = load_taesd(*file, facts, *device, context);
+    auto load = facts.family == "autoencoder_kl" ? load_autoencoder_kl : load_taesd;
+    auto net = load(*file, facts, *device, context);
     if (!net)
       return fail(net);
     release_cached_memory(options.device); // what repacking took meanwhile

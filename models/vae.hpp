@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "messages/result.hpp"
@@ -46,6 +47,7 @@ struct vae_output {
   tensor_block tensor;
   bool tiled = false;
   int tiles = 0; ///< nets run over tiles, all passes and images together; 0 if not tiled
+  std::vector<std::string> warnings{}; ///< of memory that ran out on the way
 };
 
 enum class vae_direction : uint8_t { encode, decode };

@@ -125,7 +125,10 @@ uint64_t net_working_bytes(const model_facts& facts, vae_direction direction, in
   auto pixels = static_cast<uint64_t>(height * scale) * static_cast<uint64_t>(width * scale);
   // At full resolution a block holds its input, a convolution's input and its result, all of the
   // body's width in fp32 (measured: 3.0 to 3.1 planes); beside them the libraries' own buffers.
-  constexpr uint64_t live = 3;
+  // The KL decoder's first block there is twice as wide at its input: on a CPU, in strips, it holds
+  // four planes (the encoder two), on a GPU five (three).
+  auto twice = facts.family == "autoencoder_kl" && direction == vae_direction::decode;
+  auto live = uint64_t{twice ? 5U : 3U};
   constexpr uint64_t scratch = uint64_t{64} << 20;
   return pixels * static_cast<uint64_t>(facts.dims.width) * 4 * live + scratch;
 }

@@ -42,4 +42,9 @@ std::unique_ptr<vae> make_vae(const model_facts& facts, std::unique_ptr<vae_net>
 result<std::unique_ptr<vae_net>> load_taesd(const checkpoint& file, const model_facts& facts,
                                             at::Device device, const run_context& context);
 
+/// The net of the KL family.
+result<std::unique_ptr<vae_net>> load_autoencoder_kl(const checkpoint& file,
+                                                     const model_facts& facts, at::Device device,
+                                                     const run_context& context);
+
 } // namespace luna::models

@@ -14,6 +14,18 @@ namespace luna::test {
 
 namespace fs = std::filesystem;
 
+namespace {
+
+#if defined(__SANITIZE_ADDRESS__)
+constexpr bool sanitized = true;
+#elif defined(__has_feature)
+constexpr bool sanitized = __has_feature(address_sanitizer);
+#else
+constexpr bool sanitized = false;
+#endif
+
+} // namespace
+
 temporary_folder::temporary_folder() {
   auto name = (fs::temp_directory_path() / "luna-test-XXXXXX").string();
   if (::mkdtemp(name.data()) == nullptr)
@@ -114,6 +126,14 @@ tensor_block pattern_image(int64_t height, int64_t width, int64_t channels, int6
 
 models::model_file file_of(const fs::path& path) {
   return value(models::stat_model_file(path));
+}
+
+boost::test_tools::assertion_result memory_can_be_measured(boost::unit_test::test_unit_id) {
+  if (!sanitized)
+    return true;
+  boost::test_tools::assertion_result no{false};
+  no.message() << "AddressSanitizer keeps freed memory; the system tests measure a real node";
+  return no;
 }
 
 std::unique_ptr<models::text_encoder> load_text(const std::vector<models::model_file>& files) {

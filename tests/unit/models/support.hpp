@@ -1,5 +1,7 @@
 #pragma once
 
+#include <boost/test/unit_test.hpp>
+
 #include <cstdint>
 #include <filesystem>
 #include <map>
@@ -71,6 +73,9 @@ T value(result<T> x) {
 
 /// A text encoder of those files, loaded on the CPU.
 std::unique_ptr<models::text_encoder> load_text(const std::vector<models::model_file>& files);
+
+/// AddressSanitizer keeps freed memory for a while, so there is nothing to measure.
+boost::test_tools::assertion_result memory_can_be_measured(boost::unit_test::test_unit_id);
 
 /// The tiny CLIP-L of the golden vectors, loaded.
 std::unique_ptr<models::text_encoder> load_clip(std::string_view name = "clip_l.safetensors");

@@ -8,6 +8,7 @@
 #include "models/device.hpp"
 #include "models/tensors.hpp"
 #include "models/tiling.hpp"
+#include "models/vae_net.hpp"
 #include "support.hpp"
 #include "taesd_reference.hpp"
 
@@ -192,6 +193,45 @@ BOOST_AUTO_TEST_CASE(auto_tiles_only_when_memory_does_not_suffice) {
   BOOST_TEST(total == static_cast<uint64_t>(tiled.tiles));
   job.tiling.mode = tiling_mode::off;
   BOOST_TEST(!test::value(net->decode({&job, 1}, run_context{{}, {}, nullptr, 1}).at(0)).tiled);
+}
+
+BOOST_AUTO_TEST_CASE(an_image_whose_memory_runs_out_goes_on_in_tiles_when_no_room_can_be_made) {
+  /// Has memory for small images only.
+  class tight_net : public vae_net {
+  public:
+    at::Device device() const override { return at::kCPU; }
+    uint64_t weight_bytes() const override { return 0; }
+    uint64_t ticks(vae_direction) const override { return 1; }
+    result<at::Tensor> encode(const at::Tensor&, ticker&) const override { return cancelled(); }
+    result<at::Tensor> decode(const at::Tensor& x, ticker&) const override {
+      if (x.numel() > 4 * 16 * 16)
+        throw std::bad_alloc{};
+      return at::ones({1, 3, 8 * x.size(2), 8 * x.size(3)});
+    }
+  };
+  model_facts facts;
+  facts.kind = model_kind::vae;
+  facts.family = "tight";
+  facts.latent_channels = 4;
+  facts.downscale_ratio = facts.upscale_ratio = 8;
+  facts.output_channels = 3;
+  facts.dims.width = 1;
+  auto net = make_vae(facts, std::make_unique<tight_net>());
+  vae_job job{test::noise({1, 4, 20, 20}, 4), {}};
+  job.tiling.tile_width = job.tiling.tile_height = 8;
+  run_context context;
+  context.last_try = false;
+  auto first = std::move(net->decode({&job, 1}, context).at(0));
+  BOOST_REQUIRE(!first);
+  BOOST_TEST((first.error().code == ec::out_of_memory));
+  context.last_try = true;
+  auto second = test::value(std::move(net->decode({&job, 1}, context).at(0)));
+  BOOST_TEST(second.tiled);
+  BOOST_TEST(second.warnings.size() == 1U);
+  job.tiling.mode = tiling_mode::off;
+  auto whole = std::move(net->decode({&job, 1}, context).at(0));
+  BOOST_REQUIRE(!whole);
+  BOOST_TEST((whole.error().code == ec::out_of_memory));
 }
 
 BOOST_AUTO_TEST_CASE(a_stop_ends_the_work_between_two_tiles) {
