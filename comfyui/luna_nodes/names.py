@@ -105,12 +105,16 @@ class Identities:
     _seen: dict[tuple[str, str], _Seen] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def of(self, service: Service, shelf: Shelf, name: str) -> str:
+    def of(self, service: Service, shelf: Shelf, name: str | None) -> str:
         """The file's identity: its size and time here, and how often the server's file was seen to change.
+
+        A name that comes through a link is not known yet (None): the node that gives it decides then.
 
         A file that only the server has is told by the second part alone: the server's absence, before it was first
         seen or later, does not change it.
         """
+        if name is None:
+            return f"{shelf.folder}/linked"
         files = service.models.models if service.models is not None else ()
         found = _find(files, shelf, name)
         with self._lock:

@@ -155,6 +155,12 @@ def test_a_file_that_only_luna_has_keeps_its_identity(service: Service, luna: Fa
     assert identities.of(service, names.TEXT, "remote.safetensors") != before
 
 
+def test_a_name_that_comes_through_a_link_is_one_identity(service: Service) -> None:
+    # ComfyUI asks before it knows the value; an exception would run the loader in every prompt
+    identities = names.Identities()
+    assert identities.of(service, names.VAES, None) == identities.of(service, names.VAES, None)
+
+
 def test_a_pair_is_told_by_both_its_files(service: Service, host: FakeHost, tmp_path: Path) -> None:
     host.folders["vae_approx"] = ["taesd_encoder.pth", "taesd_decoder.pth"]
     (tmp_path / "vae_approx").mkdir()
