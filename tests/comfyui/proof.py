@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -37,6 +38,8 @@ def names() -> list[str]:
 
 def main() -> int:
     options = _options()
+    # a proof that is told to end must end what it started: raise, so that every `finally` runs
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     try:
         return _prove(options)
     except ProofError as problem:

@@ -70,7 +70,7 @@ def forbidden(bench: Bench) -> Result:
     """No luna, and ComfyUI may not do its work: a sentence, and no local model; allowed again, it works at once."""
     result = Result("local_work_forbidden")
     bench.luna.kill()
-    graph = with_luna(long_decode(256, 5))
+    graph = with_luna(long_decode(128, 5))
     bench.comfyui.ask("/settings", {_LOCAL_WORK: False})
     try:
         outcome = bench.comfyui.run(graph)

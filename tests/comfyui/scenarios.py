@@ -49,7 +49,7 @@ def interrupted(bench: Bench) -> Result:
     """
     result = Result("interrupted")
     bench.luna.ensure_running()
-    graph = with_luna(with_record_prefix(long_decode(1024, 0), "luna.interrupted"))
+    graph = with_luna(with_record_prefix(long_decode(512, 0), "luna.interrupted"))
     ends, rests = [], []
     for _ in range(3):
         prompt = bench.comfyui.post(graph)
@@ -77,7 +77,7 @@ def killed(bench: Bench) -> Result:
     """``kill -9`` of luna-node while it decodes: ComfyUI finishes the prompt itself, with the same picture."""
     result = Result("luna_killed")
     bench.luna.ensure_running()
-    graph = long_decode(512, 2)
+    graph = long_decode(384, 2)
     stock = bench.comfyui.run(with_record_prefix(graph, "stock.luna_killed"))
     mark = bench.comfyui.mark()
     luna_graph = with_luna(with_record_prefix(graph, "luna.luna_killed"))
@@ -100,7 +100,7 @@ def absent(bench: Bench) -> Result:
     result = Result("luna_absent")
     bench.luna.kill()
     mark = bench.comfyui.mark()
-    graph = long_decode(256, 3)
+    graph = long_decode(128, 3)
     _run_both(bench, result, graph, "luna_absent")
     lines = fallback_lines(bench.comfyui.said(mark))
     if len(lines) != len(set(lines)):
@@ -148,7 +148,7 @@ def _run_both(bench: Bench, result: Result, graph: Graph, name: str) -> None:
 def expect_served(bench: Bench, result: Result, seed: int) -> None:
     """A small prompt that luna has to serve, with ComfyUI's own numbers."""
     before, mark = bench.luna.completed(), bench.comfyui.mark()
-    _run_both(bench, result, long_decode(256, seed), f"served{seed}")
+    _run_both(bench, result, long_decode(128, seed), f"served{seed}")
     after = bench.luna.completed()
     idle = [kind for kind in ("text", "vae") if after.get(kind, 0) <= before.get(kind, 0)]
     if idle:

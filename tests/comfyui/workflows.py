@@ -88,7 +88,7 @@ def tiled() -> Graph:
     """Encoding and decoding in tiles that do not divide the picture."""
     b = Builder()
     vae = b.add("VAELoader", vae_name=files.VAE)
-    tiles = {"tile_size": 256, "overlap": 64, "temporal_size": 64, "temporal_overlap": 8}
+    tiles = {"tile_size": 128, "overlap": 32, "temporal_size": 64, "temporal_overlap": 8}
     picture_file = _picture_file(b, "oblong.png")
     start = b.add("VAEEncodeTiled", pixels=picture_file[0], vae=vae[0], **tiles)
     b.record("encoded", latent=start[0])
@@ -185,7 +185,7 @@ def _text_to_image(checkpoint: str) -> Graph:
     b = Builder()
     loaded = b.add("CheckpointLoaderSimple", ckpt_name=checkpoint)
     text = _text(b, loaded[1], PROMPT, NEGATIVE)
-    empty = b.add("EmptyLatentImage", width=256, height=192, batch_size=1)
+    empty = b.add("EmptyLatentImage", width=192, height=128, batch_size=1)
     result = _sample(b, loaded[0], text, empty[0], 1.0)
     _decode(b, loaded[2], result[0])
     return b.graph
