@@ -115,7 +115,7 @@ class Comfy(Program):
             env={"LUNA_PROOF_RECORDS": str(self.records), "PYTHONUNBUFFERED": "1", **(env or {})},
         )
 
-    def wait_ready(self, seconds: float = 180.0) -> Comfy:
+    def wait_ready(self, seconds: float = 900.0) -> Comfy:
         self.wait_until(self._answers, seconds, "it answered")
         return self
 
@@ -138,7 +138,7 @@ class Comfy(Program):
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", data)
         request.add_header("Content-Type", "application/json")
         try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
+            with urllib.request.urlopen(request, timeout=600) as answer:
                 text = answer.read()
         except urllib.error.HTTPError as error:
             words = error.read().decode("utf-8", "replace")
@@ -156,12 +156,12 @@ class Comfy(Program):
         body = {"prompt": graph, "client_id": "luna-proof", "extra_data": extra}
         return self.ask("/prompt", body)["prompt_id"]
 
-    def run(self, graph: Graph, seconds: float = 900.0, workflow: Any = None) -> Outcome:
+    def run(self, graph: Graph, seconds: float = 3600.0, workflow: Any = None) -> Outcome:
         """Queues a graph and waits for its end, whichever it is."""
         began = time.monotonic()
         return self.wait_end(self.post(graph, workflow), began, seconds)
 
-    def wait_end(self, prompt: str, began: float, seconds: float = 900.0) -> Outcome:
+    def wait_end(self, prompt: str, began: float, seconds: float = 3600.0) -> Outcome:
         """Waits until this prompt has ended. ``began``: when its time began (``time.monotonic``)."""
         found: dict[str, Any] = {}
 

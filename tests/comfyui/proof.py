@@ -76,20 +76,21 @@ def _prove(options: argparse.Namespace) -> int:
         for result in run.results(wanted):
             results.append(result)
             print(table([result]).partition("\n")[2], flush=True)
+            _write(options.json, results, installation)  # a run may be ended before its end
     finally:
         if options.keep:
             print(f"kept: {folder}")
         else:
             shutil.rmtree(folder, ignore_errors=True)
     print(table(results))
-    lines = json_lines(results, {"comfyui": installation.version})
-    if options.json:
-        options.json.write_text(lines)
-    else:
-        print(lines, end="")
     passed = sum(result.passed for result in results)
     print(f"{passed} passed, {len(results) - passed} failed")
     return 0 if passed == len(results) else 1
+
+
+def _write(path: Path | None, results: list[Result], installation: Installation) -> None:
+    if path is not None:
+        path.write_text(json_lines(results, {"comfyui": installation.version}))
 
 
 class Run:
