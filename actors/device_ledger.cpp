@@ -55,11 +55,20 @@ void device_ledger::serve(const ledger_request& request, step& result) {
     waiting_.erase(waiting_.begin());
     return;
   }
-  auto total = used() + *working + (present ? 0 : request.weight_bytes);
-  if (total > budget_) {
-    for (auto& key : victims(request, total - budget_))
+  auto evict = [&](const std::vector<std::string>& keys) {
+    for (auto& key : keys)
       if (std::find(result.evict.begin(), result.evict.end(), key) == result.evict.end())
         result.evict.push_back(key);
+  };
+  if (request.make_room)
+    if (auto keys = unused(request.key); !keys.empty()) {
+      std::erase_if(keys, [&](auto& key) { return models_.at(key).evicting; });
+      evict(keys);
+      return;
+    }
+  auto total = used() + *working + (present ? 0 : request.weight_bytes);
+  if (total > budget_) {
+    evict(victims(request, total - budget_));
     return;
   }
   result.granted = grant{request.id, *working};
@@ -79,6 +88,15 @@ std::vector<std::string> device_ledger::stale_versions() const {
     if (newer)
       keys.push_back(key);
   }
+  return keys;
+}
+
+/// All other models without a lease, those that are going already included.
+std::vector<std::string> device_ledger::unused(const std::string& but) const {
+  std::vector<std::string> keys;
+  for (auto& [key, model] : models_)
+    if (key != but && model.leases == 0)
+      keys.push_back(key);
   return keys;
 }
 

@@ -22,6 +22,7 @@ struct ledger_request {
   uint64_t weight_bytes = 0;
   uint64_t working_bytes = 0;
   uint64_t least_working_bytes = 0; ///< 0: `working_bytes`
+  bool make_room = false;           ///< whatever nobody uses goes first
   int priority = 0;
 };
 
@@ -119,6 +120,7 @@ private:
 
   std::vector<std::string> stale_versions() const;
   void serve(const ledger_request& request, step& result);
+  std::vector<std::string> unused(const std::string& but) const;
   std::vector<std::string> victims(const ledger_request& request, uint64_t missing) const;
   void grant_lease(const ledger_request& request, uint64_t working);
   void end_lease(std::map<uint64_t, lease>::iterator lease);

@@ -35,6 +35,10 @@ struct lease_request {
   /// do.
   uint64_t least_working_bytes = 0;
 
+  /// Memory ran out although it should have sufficed: every model that nobody uses is unloaded
+  /// first.
+  bool make_room = false;
+
   int8_t priority = 0;
   std::chrono::steady_clock::time_point deadline{}; ///< by then it is granted or `timeout`
 };
@@ -59,7 +63,7 @@ struct work_item {
   dtype reply_type = dtype::f32;
   std::stop_token stop;
   progress_actor listener;           ///< null: nobody wants to hear
-  std::vector<std::string> warnings; ///< of the tokenizer, for the answer
+  std::vector<std::string> warnings; ///< of what came before the work, for the answer
 };
 
 /// A batch for one model. All items are text, or all encode, or all decode.
@@ -69,6 +73,7 @@ struct work_order {
   std::string key; ///< as in lease_request
   std::string precision = "exact";
   uint64_t working_bytes = 0; ///< for the net alone: as granted, less inputs and results
+  bool last_try = false;      ///< other models are gone already: run_context::last_try
   std::shared_ptr<const std::atomic<attention_mode>> attention;
   std::vector<work_item> items;
 };

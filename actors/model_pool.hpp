@@ -62,9 +62,10 @@ struct pool_task {
   std::chrono::steady_clock::time_point accepted{};
   std::chrono::steady_clock::time_point deadline{};
   std::shared_ptr<const resolved_model> model;
-  work_item item;     ///< from `queued` on
-  uint64_t cost = 0;  ///< tokens or pixels
-  bool alone = false; ///< a batch with it was too big for the device
+  work_item item;         ///< from `queued` on
+  uint64_t cost = 0;      ///< tokens or pixels
+  bool alone = false;     ///< a batch with it was too big for the device
+  bool make_room = false; ///< it was too big by itself, beside what else was loaded
   std::stop_source stop;
 };
 

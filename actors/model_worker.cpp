@@ -3,6 +3,7 @@
 #include <caf/all.hpp>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <exception>
 #include <new>
 #include <utility>
@@ -81,6 +82,10 @@ models::loaded_model* find_or_load(model_worker_state& state, const work_order& 
   return state.loaded.emplace(order.key, std::move(*model)).first->second.get();
 }
 
+bool ran_out_of_memory(const result<model_result>& answer) {
+  return !answer && answer.error().code == ec::out_of_memory;
+}
+
 std::shared_ptr<work_report> execute(self_pointer self, const work_order& order) {
   auto& state = self->state;
   auto report = std::make_shared<work_report>();
@@ -94,6 +99,8 @@ std::shared_ptr<work_report> execute(self_pointer self, const work_order& order)
         batch.run(*model);
     });
   report->answers = batch.take_answers();
+  if (std::any_of(report->answers.begin(), report->answers.end(), ran_out_of_memory))
+    models::release_cached_memory(state.options.device); // what it took until then
   auto model = state.loaded.find(order.key);
   report->weight_bytes = model == state.loaded.end() ? 0 : model->second->weight_bytes();
   return report;

@@ -110,6 +110,7 @@ std::shared_ptr<lease_request> needs_of(const model_pool_state& state, int lane,
   need->key = loaded_key(state, *need->model);
   need->weight_bytes = need->model->facts.weight_bytes;
   need->priority = static_cast<int8_t>(lane);
+  need->make_room = state.tasks.at(batch.tasks.front()).make_room;
   for (auto id : batch.tasks)
     need->deadline = std::max(need->deadline, state.tasks.at(id).deadline);
   if (state.options.kind == model_kind::text)
@@ -132,6 +133,20 @@ void end_batch(self_pointer self, int lane) {
   self->state.batches.erase(lane);
   start(self, lane);
   tell_if_drained(self);
+}
+
+/// Whether a task whose memory ran out gets another try: without its company, or, if it had none,
+/// once on a device that is cleared of the models that nobody uses.
+bool may_try_again(model_pool_state& state, uint64_t id, bool had_company) {
+  auto task = state.tasks.find(id);
+  if (task == state.tasks.end() || had_company)
+    return task != state.tasks.end();
+  if (std::exchange(task->second.make_room, true))
+    return false;
+  task->second.item.warnings.emplace_back(
+    "the device ran out of memory: models that nobody used were unloaded, and the work was done"
+    " again");
+  return true;
 }
 
 /// Puts tasks of a batch that was too big back in front of their lane, each to run by itself.
@@ -185,7 +200,8 @@ void work_done(self_pointer self, int lane, uint64_t lease, work_report& report)
   std::vector<uint64_t> again;
   for (size_t i = 0; i < ids.size(); ++i) {
     auto& answer = report.answers.at(i);
-    if (!answer && answer.error().code == ec::out_of_memory && ids.size() > 1)
+    if (!answer && answer.error().code == ec::out_of_memory
+        && may_try_again(state, ids[i], ids.size() > 1))
       again.push_back(ids[i]);
     else
       finish(self, ids[i], std::move(answer));
@@ -223,6 +239,7 @@ void lease_granted(self_pointer self, int lane, const lease_grant& grant) {
   // The model counts what its net needs; inputs and results are there anyway. 0 would be no limit.
   order->working_bytes =
     grant.working_bytes > batch->tensor_bytes ? grant.working_bytes - batch->tensor_bytes : 1;
+  order->last_try = state.tasks.at(batch->tasks.front()).make_room;
   order->attention = grant.attention;
   for (auto id : batch->tasks) {
     auto& task = state.tasks.at(id);

@@ -81,7 +81,11 @@ result<model_result> vae_answer(const work_item& item, const result<models::vae_
         add_tensor(answer, decode ? "images" : "latents", output->tensor, item.reply_type, decode);
       !ok)
     return fail(ok);
-  answer.answer.attributes = dump({{"tiled", output->tiled}, {"tiles", output->tiles}});
+  auto warnings = item.warnings;
+  warnings.insert(warnings.end(), output->warnings.begin(), output->warnings.end());
+  json attributes{{"tiled", output->tiled}, {"tiles", output->tiles}};
+  attributes.update(attributes_of(warnings));
+  answer.answer.attributes = dump(attributes);
   return answer;
 }
 
@@ -157,6 +161,7 @@ work_batch::work_batch(const work_order& order, progress_sender send, time_sourc
   p.context.stop = p.all.get_token();
   p.context.attention = order.attention.get();
   p.context.working_bytes = order.working_bytes;
+  p.context.last_try = order.last_try;
   p.context.progress = [&p](std::string_view stage, uint64_t value, uint64_t max) {
     p.report(stage, value, max);
   };

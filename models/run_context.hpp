@@ -23,8 +23,8 @@ struct run_context {
   const std::atomic<attention_mode>* attention = nullptr; ///< null: automatic
   uint64_t working_bytes = 0; ///< memory beside the weights that the call may use; 0: no limit
 
-  /// No room can be made any more: a VAE whose memory runs out goes on in tiles. If false it answers
-  /// `out_of_memory`, for the caller to make room and ask again.
+  /// No room can be made any more: a VAE whose memory runs out goes on in tiles. If false it
+  /// answers `out_of_memory`, for the caller to make room and ask again.
   bool last_try = true;
 
   attention_mode mode() const {

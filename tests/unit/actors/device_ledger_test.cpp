@@ -115,6 +115,32 @@ BOOST_AUTO_TEST_CASE(a_leased_model_is_never_evicted) {
   BOOST_TEST(granted() == c);
 }
 
+BOOST_AUTO_TEST_CASE(a_request_for_room_gets_the_device_without_what_nobody_uses) {
+  device_ledger two{1000, 2};
+  uut = two;
+  auto used = want("used", 100, 0);
+  BOOST_TEST(granted() == used);
+  have("a", 100);
+  have("b", 100);
+  have("mine", 100);
+  BOOST_TEST(uut.begin_unload("b")); // going already: it is not told twice
+  ledger_request x;
+  x.id = ++last_id;
+  x.key = "mine";
+  x.weight_bytes = 100;
+  x.working_bytes = 10; // there is room as it is
+  x.make_room = true;
+  uut.add(x);
+  auto step = uut.next();
+  BOOST_TEST(!step.granted);
+  BOOST_TEST((step.evict == keys{"a"}));
+  uut.evicted("a");
+  BOOST_TEST(granted() == 0u);
+  uut.evicted("b");
+  BOOST_TEST(granted() == x.id);
+  BOOST_TEST(uut.models().size() == 2u);
+}
+
 BOOST_AUTO_TEST_CASE(nobody_overtakes_a_request_that_waits_for_room) {
   device_ledger two{1000, 2};
   uut = two;

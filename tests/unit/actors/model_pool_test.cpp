@@ -256,9 +256,45 @@ BOOST_AUTO_TEST_CASE(a_batch_that_ran_out_of_memory_is_run_one_by_one) {
   BOOST_TEST((running() == batches{{one}}));
   finish();
   BOOST_TEST(static_cast<bool>(answer(one)));
+  finish();
+  BOOST_TEST(static_cast<bool>(answer(two)));
+}
+
+BOOST_AUTO_TEST_CASE(a_task_that_ran_out_of_memory_is_run_again_without_the_models_of_others) {
+  submit(decode("b"));
+  finish(); // stays on the device, unused
+  auto id = submit(decode());
+  auto& first = *worker->jobs.at(0).order;
+  BOOST_TEST(!first.last_try);
+  BOOST_TEST(first.items.at(0).warnings.empty());
   worker->refuse({ec::out_of_memory, "too much", 0, {}}, 100);
   run();
-  BOOST_TEST((code(two) == ec::out_of_memory)); // alone it is an answer
+  BOOST_TEST((worker->unloads == std::vector<std::string>{catalog_of->models["b"]->key + "exact"}));
+  BOOST_REQUIRE((running() == batches{{id}}));
+  auto& second = *worker->jobs.at(0).order;
+  BOOST_TEST(second.last_try);
+  BOOST_REQUIRE_EQUAL(second.items.at(0).warnings.size(), 1u);
+  BOOST_TEST(second.items.at(0).warnings[0].find("unloaded") != std::string::npos);
+  worker->refuse({ec::out_of_memory, "too much", 0, {}}, 100);
+  run();
+  BOOST_TEST((code(id) == ec::out_of_memory)); // once is enough
+  BOOST_TEST(worker->jobs.empty());
+}
+
+BOOST_AUTO_TEST_CASE(a_task_that_ends_while_room_is_made_for_it_holds_nobody_up) {
+  submit(decode("b"));
+  finish();
+  auto id = submit(decode());
+  worker->hold_unloads = true;
+  worker->refuse({ec::out_of_memory, "too much", 0, {}}, 100);
+  run();
+  BOOST_TEST(worker->jobs.empty());
+  cancel(id);
+  BOOST_TEST((code(id) == ec::cancelled));
+  auto next = submit(decode());
+  worker->held_unloads.at(0).deliver(uint64_t{77});
+  run();
+  BOOST_TEST((running() == batches{{next}}));
 }
 
 // -- bounds

@@ -168,6 +168,7 @@ BOOST_AUTO_TEST_CASE(encodes_sdxls_pair_and_gives_the_sizes_back) {
   BOOST_CHECK_EQUAL(text.positive_l, "b");
   BOOST_CHECK_EQUAL(text.negative_l, "");
   pool->answer("{}");
+  run();
   auto header = reply();
   BOOST_CHECK_EQUAL(header["positive"]["width"], 832);
   BOOST_CHECK_EQUAL(header["positive"]["crop_h"], 16);

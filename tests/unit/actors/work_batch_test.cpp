@@ -229,6 +229,25 @@ BOOST_AUTO_TEST_CASE(images_are_answered_with_how_they_were_cut) {
   BOOST_TEST(got[0]->answer.attributes == R"({"tiled":true,"tiles":9})");
 }
 
+BOOST_AUTO_TEST_CASE(an_image_whose_memory_ran_out_says_what_was_done) {
+  class : public fake_vae {
+  public:
+    std::vector<result<models::vae_output>> decode(std::span<const models::vae_job>,
+                                                   const models::run_context& context) override {
+      last_try = context.last_try;
+      return {models::vae_output{ones({1, 8, 8, 3}), true, 9, {"cut"}}};
+    }
+    bool last_try = false;
+  } vae;
+  order.last_try = true;
+  item().kind = task_kind::vae_decode;
+  order.items[0].warnings = {"made room"};
+  auto got = answers(vae);
+  BOOST_TEST(vae.last_try);
+  BOOST_TEST(got[0]->answer.attributes
+             == R"({"tiled":true,"tiles":9,"warnings":["made room","cut"]})");
+}
+
 BOOST_AUTO_TEST_CASE(latents_are_answered_as_latents) {
   fake_vae vae;
   item(0).kind = task_kind::vae_encode;
