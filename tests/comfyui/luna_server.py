@@ -6,7 +6,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from processes import Program, ProofError, free_port
@@ -96,9 +96,17 @@ class LunaServer:
             done[pool.kind] = done.get(pool.kind, 0) + pool.completed
         return done
 
-    def running(self) -> int:
-        """Requests that a pool works on now."""
-        return sum(pool.running for pool in self.info().pools)
+    def completed_more(
+        self, before: Mapping[str, int], kinds: Sequence[str], by: int = 1, seconds: float = 15.0
+    ) -> dict[str, int]:
+        """As :meth:`completed`, waiting until these kinds did so many more: pools tell their figures now and then."""
+        deadline = time.monotonic() + seconds
+        while True:
+            after = self.completed()
+            told = all(after.get(kind, 0) >= before.get(kind, 0) + by for kind in kinds)
+            if told or time.monotonic() > deadline:
+                return after
+            threading.Event().wait(0.1)
 
     def wait_running(self, wanted: bool, seconds: float = 120.0) -> float:
         """Waits until a pool works, or until none does. -> how long that took, in seconds."""

@@ -46,7 +46,8 @@ def run_pair(bench: Bench, workflow: Workflow) -> Result:
     before, mark = bench.luna.completed(), bench.comfyui.mark()
     luna_graph = with_luna(with_record_prefix(graph, f"luna.{workflow.name}"))
     luna = bench.comfyui.run(luna_graph)
-    said, after = bench.comfyui.said(mark), bench.luna.completed()
+    said = bench.comfyui.said(mark)
+    after = bench.luna.completed_more(before, workflow.served)
     result.figures = {"stock_s": round(stock.seconds, 1), "luna_s": round(luna.seconds, 1)}
     if luna.status != "success":
         result.problems.append(f"with luna's loaders: {luna.status} {luna.message}")

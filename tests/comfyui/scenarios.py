@@ -149,7 +149,7 @@ def expect_served(bench: Bench, result: Result, seed: int) -> None:
     """A small prompt that luna has to serve, with ComfyUI's own numbers."""
     before, mark = bench.luna.completed(), bench.comfyui.mark()
     _run_both(bench, result, long_decode(128, seed), f"served{seed}")
-    after = bench.luna.completed()
+    after = bench.luna.completed_more(before, ("text", "vae"))
     idle = [kind for kind in ("text", "vae") if after.get(kind, 0) <= before.get(kind, 0)]
     if idle:
         result.problems.append(f"luna's pools did nothing: {idle}")

@@ -48,7 +48,7 @@ def run(start: StartComfy, folder: Path, luna: LunaServer) -> Result:
         luna.start()
         before = luna.completed()
         _work(result, ours, [with_luna(sdxl_text_and_vae(i)) for i in range(2)])
-        after = luna.completed()
+        after = luna.completed_more(before, ("text", "vae"), by=2)
         with_server = figures([*(one.pid for one in ours), luna.node.pid])
         server = figures([luna.node.pid])
     finally:
