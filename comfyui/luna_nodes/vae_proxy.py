@@ -52,12 +52,7 @@ class LunaVAE:
         overlap_t: int | None = None,
     ) -> Any:
         """As :meth:`decode`, in tiles of so many latent cells (64, overlapping by 16); time has no tiles here."""
-        tiles = {
-            **TILED,
-            "tile_width": 64 if tile_x is None else tile_x,
-            "tile_height": 64 if tile_y is None else tile_y,
-            "overlap": 16 if overlap is None else overlap,
-        }
+        tiles = _tiles(tile_x, tile_y, overlap, side=64, margin=16)
         given = _given(tile_x, tile_y, overlap, tile_t, overlap_t)
         return self._decode(samples, tiles, lambda vae: vae.decode_tiled(samples, **given))
 
@@ -75,12 +70,7 @@ class LunaVAE:
         overlap_t: int | None = None,
     ) -> Any:
         """As :meth:`encode`, in tiles of so many pixels (512, overlapping by 64)."""
-        tiles = {
-            **TILED,
-            "tile_width": 512 if tile_x is None else tile_x,
-            "tile_height": 512 if tile_y is None else tile_y,
-            "overlap": 64 if overlap is None else overlap,
-        }
+        tiles = _tiles(tile_x, tile_y, overlap, side=512, margin=64)
         given = _given(tile_x, tile_y, overlap, tile_t, overlap_t)
         return self._encode(
             pixel_samples, tiles, lambda vae: vae.encode_tiled(pixel_samples, **given)
@@ -178,6 +168,18 @@ class LunaVAE:
 
     def __getattr__(self, name: str) -> Any:
         raise missing("VAE", name, STOCK)
+
+
+def _tiles(
+    tile_x: int | None, tile_y: int | None, overlap: int | None, *, side: int, margin: int
+) -> dict[str, Any]:
+    """The request's fields for tiles; what is None is ``side`` or ``margin``."""
+    return {
+        **TILED,
+        "tile_width": side if tile_x is None else tile_x,
+        "tile_height": side if tile_y is None else tile_y,
+        "overlap": margin if overlap is None else overlap,
+    }
 
 
 def _given(
