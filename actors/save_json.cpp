@@ -2,6 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
+
 namespace luna {
 
 namespace {
@@ -32,11 +34,32 @@ json job_object(const storage::job_status& job) {
          {"state", storage::to_string(job.state)},
          {"progress", job.progress()},
          {"attempts", job.attempts}};
+  if (!job.target.empty())
+    x["target"] = job.target;
+  if (job.eta)
+    x["eta_ms"] = job.eta->count();
   if (!job.error.empty())
     x["error"] = job.error;
   x["images"] = json::array();
   for (auto& image : job.images)
     x["images"].push_back(image_object(image));
+  return x;
+}
+
+/// A lane as get_status tells of it: a remote target by its name, the folders by their path.
+json lane_object(const storage::lane_status& lane, storage::time_point now) {
+  json x{{"target", lane.remote ? lane.name : "folder"}};
+  if (!lane.remote)
+    x["folder"] = lane.name;
+  x["state"] = lane.problem.empty() ? "up" : "away";
+  x["queued"] = lane.queued;
+  x["running"] = lane.running;
+  if (lane.bytes_per_s > 0)
+    x["bytes_per_s"] = static_cast<uint64_t>(lane.bytes_per_s);
+  if (!lane.problem.empty()) {
+    x["error"] = lane.problem;
+    x["retry_ms"] = std::max<int64_t>((lane.retry_at - now).count(), 0);
+  }
   return x;
 }
 
@@ -64,12 +87,16 @@ std::string job_list_json(const std::vector<storage::job_status>& jobs) {
   return dump(x);
 }
 
-std::string submit_json(const storage::job_status& job, size_t queued) {
+std::string submit_json(const storage::job_status& job, size_t queued, bool durable) {
   json x{{"success", true},
          {"job_id", job.id},
          {"images", job.images.size()},
          {"queued", queued},
-         {"files", json::array()}};
+         {"durable", durable}};
+  if (!durable)
+    x["note"] =
+      "a power cut within the next moments would lose this job; the end of luna-node would not";
+  x["files"] = json::array();
   for (auto& image : job.images)
     x["files"].push_back({{"index", image.index},
                           {"subfolder", image.name.subfolder},
@@ -77,12 +104,16 @@ std::string submit_json(const storage::job_status& job, size_t queued) {
   return dump(x);
 }
 
-std::string counters_json(const storage::store_counters& x, size_t workers) {
+std::string counters_json(const storage::store_counters& x, size_t workers,
+                          storage::time_point now) {
   json y{
     {"queued", x.queued},           {"running", x.running},         {"done", x.done},
     {"failed", x.failed},           {"cancelled", x.cancelled},     {"workers", workers},
     {"spool_bytes", x.spool_bytes}, {"spool_limit", x.spool_limit}, {"disk_bytes", x.disk_bytes},
     {"max_jobs", x.max_jobs},       {"damages", x.damages},         {"commits", x.commits}};
+  y["targets"] = json::array();
+  for (auto& lane : x.lanes)
+    y["targets"].push_back(lane_object(lane, now));
   if (!x.problem.empty())
     y["problem"] = x.problem;
   return dump(y);

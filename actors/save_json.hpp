@@ -21,9 +21,11 @@ std::string job_event_json(const storage::job_status& job);
 std::string job_list_json(const std::vector<storage::job_status>& jobs);
 
 /// submit_async. @param queued jobs that are not at an end.
-std::string submit_json(const storage::job_status& job, size_t queued);
+/// @param durable false: answered before a power cut could not undo it.
+std::string submit_json(const storage::job_status& job, size_t queued, bool durable);
 
 /// The part "save_queue" of get_status.
-std::string counters_json(const storage::store_counters& counters, size_t workers);
+std::string counters_json(const storage::store_counters& counters, size_t workers,
+                          storage::time_point now);
 
 } // namespace luna

@@ -15,10 +15,33 @@
 
 namespace luna {
 
+/// How an image ended in an attempt.
+struct image_report {
+  uint32_t image = 0;
+  std::string error;                                       ///< empty: it has its name
+  storage::image_state state = storage::image_state::done; ///< done, or discarded by a gate
+  std::string detail;                                      ///< a JSON object (score), or empty
+};
+
+/// How an attempt ended.
+struct attempt_report {
+  enum class ending : uint8_t {
+    ran,         ///< to its end; each image has told how
+    damaged,     ///< the pixels in the log are damaged
+    target_away, ///< the target cannot be used now
+  };
+
+  std::string error; ///< of the attempt as a whole, or empty
+  ending how = ending::ran;
+  std::string detail; ///< of the whole job (archive), a JSON object, or empty
+};
+
 /// The SAVE STORE interface. Detached: the one owner of log and index.
 using save_store_actor = caf::typed_actor<
-  // Accepts a job; the JSON answer comes when it is durable.
+  // Accepts a job; the JSON answer comes when it is durable, or at once if it is `fast`.
   caf::replies_to<submit_atom, std::shared_ptr<storage::new_job>>::with<std::string>,
+  // From a lister: the same, with the names that stand at the job's target.
+  caf::replies_to<resolve_atom, std::shared_ptr<storage::new_job>>::with<std::string>,
   // The JSON state of a job.
   caf::replies_to<status_atom, std::string>::with<std::string>,
   // Cancels what is not written yet.
@@ -34,15 +57,19 @@ using save_store_actor = caf::typed_actor<
   // From a worker: an image is complete in its temporary file. True when that is durable.
   caf::replies_to<publish_atom, std::string, uint32_t,
                   std::shared_ptr<const storage::file_identity>>::with<bool>,
-  // From a worker: an image has its name (no error) or could not be written.
-  caf::reacts_to<answer_atom, std::string, uint32_t, std::string>,
-  // From a worker: the attempt is over, with the error of the attempt as a whole; true: because the
-  // pixels in the log are damaged. The worker is idle now.
-  caf::reacts_to<release_atom, std::string, std::string, bool>,
+  // From a worker: an image has its name or could not be written.
+  caf::reacts_to<answer_atom, std::string, image_report>,
+  // From a worker: the attempt is over. The worker is idle now.
+  caf::reacts_to<release_atom, std::string, attempt_report>,
   // INTERNAL: makes durable what has gathered.
   caf::reacts_to<keep_atom>,
   // INTERNAL: time for upkeep; a backoff has ended.
   caf::reacts_to<tick_atom>, caf::reacts_to<restart_atom>>;
+
+/// The SAVE LISTER interface. Detached: its target may take long to answer.
+using save_lister_actor = caf::typed_actor<
+  // Looks which names stand at the target and hands the job to the store, which answers.
+  caf::replies_to<submit_atom, std::shared_ptr<storage::new_job>>::with<std::string>>;
 
 /// The SAVE WORKER interface. Detached: it encodes and writes.
 using save_worker_actor = caf::typed_actor<
@@ -63,6 +90,8 @@ using save_front_actor = save_sink_actor::extend<
 
 } // namespace luna
 
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(luna::image_report)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(luna::attempt_report)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(std::shared_ptr<luna::storage::new_job>)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(std::shared_ptr<const luna::storage::file_identity>)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(std::shared_ptr<const luna::storage::job_work>)

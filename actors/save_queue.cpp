@@ -165,13 +165,20 @@ result<save_front_actor> start_save_queue(caf::actor_system& system, save_queue_
   if (auto ok = make_folders(*options.files, options.output_folders); !ok)
     return fail(ok);
   auto clock = options.store.clock;
+  options.store.workers = options.max_workers;
+  options.store.lanes.clear();
+  for (auto& folder : options.output_folders)
+    options.store.lanes.push_back({folder, folder, false});
+  for (auto& [name, target] : options.targets)
+    options.store.lanes.push_back({name, target->root(), true});
   auto opened = storage::job_store::open(options.files, options.data, std::move(options.store));
   if (!opened)
     return fail(opened);
   tell_recovery(opened->report);
   auto store = std::make_shared<save_store_options>();
   store->store = std::move(opened->store);
-  store->publisher = std::make_shared<storage::publisher>(options.files);
+  store->targets = std::make_shared<const storage::target_table>(
+    storage::target_table{std::make_shared<storage::publisher>(options.files), options.targets});
   store->min_workers = options.min_workers;
   store->max_workers = options.max_workers;
   store->idle_timeout = options.idle_timeout;

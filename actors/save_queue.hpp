@@ -15,6 +15,7 @@
 #include "messages/result.hpp"
 #include "storage/file_system.hpp"
 #include "storage/job_store.hpp"
+#include "storage/target.hpp"
 
 namespace luna {
 
@@ -23,7 +24,8 @@ struct save_queue_options {
   std::shared_ptr<storage::file_system> files;
   std::shared_ptr<storage::directory> data; ///< of the node; locked by the caller
   std::vector<std::string> output_folders;  ///< absolute; nothing is written outside of them
-  storage::job_store_options store;
+  std::map<std::string, std::shared_ptr<storage::remote_target>> targets; ///< by name
+  storage::job_store_options store; ///< its workers and lanes are filled in
   uint32_t min_workers = 2;
   uint32_t max_workers = 4;
   std::chrono::milliseconds idle_timeout{300000};

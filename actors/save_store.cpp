@@ -8,6 +8,7 @@
 
 #include "actors/actor_defaults.hpp"
 #include "actors/save_json.hpp"
+#include "actors/save_lister.hpp"
 #include "actors/save_worker.hpp"
 #include "messages/cluster.hpp"
 #include "messages/error.hpp"
@@ -20,10 +21,19 @@ using self_pointer = save_store_actor::stateful_pointer<save_store_state>;
 
 constexpr std::chrono::seconds upkeep_interval{60};
 
+/// What a job that was answered at once waits for others to share its sync. The commit holds up who
+/// submits meanwhile, so it must not follow every such job.
+constexpr std::chrono::milliseconds soon{25};
+
 /// Every change is followed by one commit, shared with all changes that are in the mailbox by then.
 void schedule_commit(self_pointer self) {
   if (!std::exchange(self->state.commit_scheduled, true))
     self->send(self, keep_atom_v);
+}
+
+void schedule_commit_soon(self_pointer self) {
+  if (!self->state.commit_scheduled && !std::exchange(self->state.commit_soon, true))
+    self->delayed_send(self, soon, keep_atom_v);
 }
 
 // -- workers -------------------------------------------------------------------
@@ -32,7 +42,7 @@ save_store_state::worker& start_worker(self_pointer self) {
   auto& state = self->state;
   save_worker_actor handle =
     spawn_with(self->home_system(), state.options->workers, save_worker,
-               caf::actor_cast<save_store_actor>(self->ctrl()), state.options->publisher);
+               caf::actor_cast<save_store_actor>(self->ctrl()), state.options->targets);
   self->monitor(handle);
   auto& worker = state.workers[handle.address()];
   worker.handle = handle;
@@ -125,7 +135,7 @@ void answer(self_pointer self, save_store_state::pending_answer& x) {
     x.promise.deliver(job_json(*job));
   } else {
     auto counters = store.counters();
-    x.promise.deliver(submit_json(*job, counters.queued + counters.running));
+    x.promise.deliver(submit_json(*job, counters.queued + counters.running, true));
   }
 }
 
@@ -145,7 +155,7 @@ void commit_failed(self_pointer self, const storage::job_store::commit_failure& 
 
 void commit(self_pointer self) {
   auto& state = self->state;
-  state.commit_scheduled = false;
+  state.commit_scheduled = state.commit_soon = false;
   if (auto ok = state.store->commit(); !ok) {
     commit_failed(self, ok.error()); // what has changed is told after a commit that succeeds
   } else {
@@ -174,14 +184,41 @@ caf::result<std::string> answer_later(self_pointer self, const result<storage::j
 
 // -- requests ------------------------------------------------------------------
 
-caf::result<std::string> submit(self_pointer self, storage::new_job& job) {
-  if (self->state.draining)
+caf::result<std::string> accept(self_pointer self, storage::new_job& job) {
+  auto& state = self->state;
+  if (state.draining)
     return make_error(
       failure{ec::shutting_down, "the saving node shuts down; save elsewhere", 1000, {}});
-  auto accepted = self->state.store->accept(std::move(job));
+  auto accepted = state.store->accept(std::move(job));
   if (!accepted)
     return make_error(accepted.error());
-  return answer_later(self, accepted->job, true);
+  if (!accepted->at_once)
+    return answer_later(self, accepted->job, true);
+  state.changed.insert(accepted->job.id);
+  schedule_commit_soon(self);
+  auto counters = state.store->counters();
+  return submit_json(accepted->job, counters.queued + counters.running, false);
+}
+
+/// The lister of a remote target that is not known to be away; null if nobody need be asked.
+save_lister_actor lister_for(self_pointer self, const std::string& target) {
+  auto& state = self->state;
+  auto found = state.options->targets->remote.find(target);
+  if (found == state.options->targets->remote.end() || !state.store->is_reachable(target))
+    return {};
+  auto& lister = state.listers[target];
+  if (!lister) {
+    lister = spawn_with(self->home_system(), state.options->workers, save_lister,
+                        caf::actor_cast<save_store_actor>(self->ctrl()), found->second);
+    self->monitor(lister);
+  }
+  return lister;
+}
+
+caf::result<std::string> submit(self_pointer self, const std::shared_ptr<storage::new_job>& job) {
+  if (auto lister = lister_for(self, job->target))
+    return self->delegate(lister, submit_atom_v, job);
+  return accept(self, *job);
 }
 
 caf::result<std::string> list(self_pointer self, const std::string& state, uint32_t limit) {
@@ -195,27 +232,38 @@ caf::result<std::string> list(self_pointer self, const std::string& state, uint3
   return job_list_json(*jobs);
 }
 
-void end_attempt(self_pointer self, save_store_state::worker& worker, const std::string& error,
-                 bool damaged) {
+result<storage::job_status> ended(storage::job_store& store, const std::string& id,
+                                  const attempt_report& x) {
+  switch (x.how) {
+  case attempt_report::ending::damaged:
+    return store.pixels_damaged(id, x.error);
+  case attempt_report::ending::target_away:
+    return store.target_away(id, x.error);
+  default:
+    return store.finish_attempt(id, x.error, false, x.detail);
+  }
+}
+
+void end_attempt(self_pointer self, save_store_state::worker& worker, const attempt_report& x) {
   auto id = std::exchange(worker.job, {});
   worker.idle_since = self->clock().now();
-  auto job = damaged ? self->state.store->pixels_damaged(id, error)
-                     : self->state.store->finish_attempt(id, error, false);
+  auto job = ended(*self->state.store, id, x);
   if (!job)
     spdlog::error("job {} could not be ended: {}", id, job.error().message);
   else if (job->state == storage::job_state::failed)
     spdlog::error("job {} has failed after {} attempts: {}", id, job->attempts, job->error);
+  else if (x.how == attempt_report::ending::target_away)
+    spdlog::warn("the target {} is away, its jobs wait: {}", job->target, job->error);
   self->state.changed.insert(id);
   schedule_commit(self);
 }
 
-void image_ended(self_pointer self, const std::string& id, uint32_t image,
-                 const std::string& error) {
+void image_ended(self_pointer self, const std::string& id, const image_report& x) {
   auto& store = *self->state.store;
-  auto ok = error.empty() ? store.image_done(id, image, storage::image_state::done, {})
-                          : store.image_failed(id, image, error);
+  auto ok = x.error.empty() ? store.image_done(id, x.image, x.state, x.detail)
+                            : store.image_failed(id, x.image, x.error);
   if (!ok)
-    spdlog::error("image {} of job {}: {}", image, id, ok.error().message);
+    spdlog::error("image {} of job {}: {}", x.image, id, ok.error().message);
   self->state.changed.insert(id);
   schedule_commit(self);
 }
@@ -230,12 +278,16 @@ caf::result<bool> record(self_pointer self, const std::string& id, uint32_t imag
 }
 
 void worker_down(self_pointer self, const caf::down_msg& x) {
+  std::erase_if(self->state.listers, [&](auto& lister) { return lister.second == x.source; });
   auto node = self->state.workers.extract(x.source);
   if (node.empty())
     return;
   auto& worker = node.mapped();
   if (!worker.job.empty())
-    end_attempt(self, worker, "the worker ended: " + self->home_system().render(x.reason), false);
+    end_attempt(self, worker,
+                {"the worker ended: " + self->home_system().render(x.reason),
+                 attempt_report::ending::ran,
+                 {}});
 }
 
 void upkeep(self_pointer self) {
@@ -251,6 +303,8 @@ caf::result<bool> drain(self_pointer self) {
   state.draining = true;
   auto promise = self->make_response_promise<bool>();
   state.drained.push_back(promise);
+  if (state.commit_soon)
+    schedule_commit(self);
   answer_drained(self);
   return promise;
 }
@@ -268,6 +322,8 @@ save_store_state::~save_store_state() {
     promise.deliver(gone);
   for (auto& [address, worker] : workers)
     caf::anon_send_exit(worker.handle, caf::exit_reason::user_shutdown);
+  for (auto& [target, lister] : listers)
+    caf::anon_send_exit(lister, caf::exit_reason::user_shutdown);
 }
 
 save_store_actor::behavior_type
@@ -283,8 +339,9 @@ save_store(self_pointer self, std::shared_ptr<save_store_options> options, save_
   self->delayed_send(self, upkeep_interval, tick_atom_v);
   dispatch(self);
   return {
-    [self](submit_atom, const std::shared_ptr<storage::new_job>& job) {
-      return submit(self, *job);
+    [self](submit_atom, const std::shared_ptr<storage::new_job>& job) { return submit(self, job); },
+    [self](resolve_atom, const std::shared_ptr<storage::new_job>& job) {
+      return accept(self, *job);
     },
     [self](status_atom, const std::string& id) -> caf::result<std::string> {
       auto job = self->state.store->status(id);
@@ -302,20 +359,19 @@ save_store(self_pointer self, std::shared_ptr<save_store_options> options, save_
       return list(self, state, limit);
     },
     [self](status_atom) {
-      return counters_json(self->state.store->counters(), self->state.workers.size());
+      return counters_json(self->state.store->counters(), self->state.workers.size(),
+                           self->state.options->clock());
     },
     [self](drain_atom) { return drain(self); },
     [self](publish_atom, const std::string& id, uint32_t image,
            const std::shared_ptr<const storage::file_identity>& identity) {
       return record(self, id, image, *identity);
     },
-    [self](answer_atom, const std::string& id, uint32_t image, const std::string& error) {
-      image_ended(self, id, image, error);
-    },
-    [self](release_atom, const std::string& id, const std::string& error, bool damaged) {
+    [self](answer_atom, const std::string& id, const image_report& x) { image_ended(self, id, x); },
+    [self](release_atom, const std::string& id, const attempt_report& x) {
       auto i = self->state.workers.find(caf::actor_cast<caf::actor_addr>(self->current_sender()));
       if (i != self->state.workers.end() && i->second.job == id)
-        end_attempt(self, i->second, error, damaged);
+        end_attempt(self, i->second, x);
     },
     [self](keep_atom) { commit(self); },
     [self](tick_atom) { upkeep(self); },

@@ -15,13 +15,13 @@
 #include "actors/save_parts.hpp"
 #include "actors/thread_policy.hpp"
 #include "storage/job_store.hpp"
-#include "storage/publisher.hpp"
+#include "storage/target.hpp"
 
 namespace luna {
 
 struct save_store_options {
   std::unique_ptr<storage::job_store> store;
-  std::shared_ptr<storage::publisher> publisher;
+  std::shared_ptr<const storage::target_table> targets;
   uint32_t min_workers = 2;
   uint32_t max_workers = 4;
   std::chrono::milliseconds idle_timeout{300000}; ///< of a worker above min_workers
@@ -36,9 +36,9 @@ struct save_store_options {
 /// sync, and nobody hears of anything before it is durable.
 ///
 /// Contract: whatever the store changes is answered, announced and told to the front after the
-/// commit that made it durable. At most max_workers attempts run; a worker that crashes fails its
-/// attempt. Thread rule: detached, private to the save queue; log and index are touched by no other
-/// thread.
+/// commit that made it durable; only a `fast` job is answered at once, and its commit follows
+/// within moments. At most max_workers attempts run; a worker that crashes fails its attempt.
+/// Thread rule: detached, private to the save queue; log and index are touched by no other thread.
 struct save_store_state {
   static inline const char* name = "save_store";
 
@@ -68,7 +68,9 @@ struct save_store_state {
   std::vector<pending_record> records; ///< wait for the next commit
   std::set<std::string> changed;       ///< jobs to tell of after the next commit
   bool commit_scheduled = false;
+  bool commit_soon = false; ///< a commit comes after a short pause
   std::map<caf::actor_addr, worker> workers;
+  std::map<std::string, save_lister_actor> listers; ///< by remote target, made when needed
   bool draining = false;
   std::vector<caf::typed_response_promise<bool>> drained;
   std::optional<storage::time_point> due; ///< of the pending wake-up

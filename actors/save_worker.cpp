@@ -24,23 +24,42 @@ storage::publish_request request_of(const save_worker_state& state,
   return {image.name, storage::temporary_name(state.work->id, image.index)};
 }
 
-void report(self_pointer self, const storage::job_work::image& image, const std::string& error) {
+void report(self_pointer self, image_report x) {
   auto& state = self->state;
-  self->send(state.store, answer_atom_v, state.work->id, image.index, error);
+  self->send(state.store, answer_atom_v, state.work->id, std::move(x));
   ++state.next;
+}
+
+/// An image could not be written: because of itself, or because nothing can be written there.
+void report_failure(self_pointer self, const storage::job_work::image& image, const failure& why) {
+  if (self->state.target->is_outage(why))
+    self->state.away = why.message;
+  else
+    report(self, {image.index, why.message, {}, {}});
 }
 
 void end_attempt(self_pointer self, const std::string& error) {
   auto& state = self->state;
-  auto damaged = !state.damage.empty();
-  self->send(state.store, release_atom_v, state.work->id, damaged ? state.damage : error, damaged);
+  attempt_report x{error, attempt_report::ending::ran, {}};
+  if (!state.away.empty())
+    x = {state.away, attempt_report::ending::target_away, {}};
+  if (!state.damage.empty())
+    x = {state.damage, attempt_report::ending::damaged, {}};
+  self->send(state.store, release_atom_v, state.work->id, std::move(x));
   state.damage.clear();
+  state.away.clear();
   state.work.reset();
   state.task.reset();
 }
 
-result<std::vector<std::byte>> encoded(save_worker_state& state,
-                                       const storage::job_work::image& image) {
+/// A picture as it goes to its target.
+struct encoded_image {
+  std::vector<std::byte> bytes;
+  storage::image_state verdict = storage::image_state::done; ///< what it is once it has its name
+  std::string detail;                                        ///< a JSON object, or empty
+};
+
+result<encoded_image> encoded(save_worker_state& state, const storage::job_work::image& image) {
   auto pixels = state.work->read_pixels(image);
   if (!pixels) {
     if (pixels.error().code == ec::internal)
@@ -52,29 +71,36 @@ result<std::vector<std::byte>> encoded(save_worker_state& state,
     dot == std::string::npos ? "" : image.name.filename.substr(dot + 1));
   if (!format)
     return fail(ec::internal, "the job has a file of an unknown format: " + image.name.filename);
-  return imaging::encode(*state.task, *format, *pixels);
+  auto bytes = imaging::encode(*state.task, *format, *pixels);
+  if (!bytes)
+    return fail(bytes);
+  return encoded_image{std::move(*bytes), storage::image_state::done, {}};
 }
 
-/// The picture is in its temporary file; it gets its name once the record of that is durable.
+/// The picture is staged; it gets its name once the record of that is durable.
 void record_and_reveal(self_pointer self, const storage::job_work::image& image,
-                       storage::temporary_file written) {
+                       storage::staged_object staged) {
   auto& state = self->state;
-  auto identity = std::make_shared<const storage::file_identity>(written.identity);
+  auto identity = std::make_shared<const storage::file_identity>(staged.identity);
   self
     ->request(state.store, record_patience, publish_atom_v, state.work->id, image.index,
               std::move(identity))
     .then(
-      [self, &image, written = std::move(written)](bool) {
-        auto request = request_of(self->state, image);
-        auto done = self->state.publisher->reveal(request, written);
-        if (!done) // the last attempt must not leave it lying about
-          self->state.publisher->discard(request);
-        report(self, image, done ? "" : done.error().message);
+      [self, &image, staged](bool) {
+        auto& state = self->state;
+        auto request = request_of(state, image);
+        auto done = state.target->reveal(request, staged);
+        if (done) {
+          report(self, {image.index, {}, state.verdict, std::move(state.detail)});
+        } else { // the last attempt must not leave it lying about
+          state.target->discard(request, staged);
+          report_failure(self, image, done.error());
+        }
         write_next(self);
       },
-      [self, &image](const caf::error& err) {
-        self->state.publisher->discard(request_of(self->state, image));
-        report(self, image, to_failure(err, "the job log").message);
+      [self, &image, staged](const caf::error& err) {
+        self->state.target->discard(request_of(self->state, image), staged);
+        report(self, {image.index, to_failure(err, "the job log").message, {}, {}});
         write_next(self);
       });
 }
@@ -85,32 +111,35 @@ void write_image(self_pointer self, const storage::job_work::image& image) {
   auto& state = self->state;
   auto request = request_of(state, image);
   if (image.recorded) {
-    auto there = state.publisher->is_published(request, *image.recorded);
+    auto there = state.target->is_published(request, *image.recorded);
     if (!there)
-      return report(self, image, there.error().message);
+      return report_failure(self, image, there.error());
     if (*there)
-      return report(self, image, "");
+      return report(self, {image.index, {}, storage::image_state::done, {}});
   }
   if (state.work->only_check) {
     ++state.next;
     return;
   }
-  auto bytes = encoded(state, image);
-  if (!bytes)
-    return report(self, image, bytes.error().message);
-  auto written = state.publisher->write(request, *bytes);
-  if (!written)
-    return report(self, image, written.error().message);
-  record_and_reveal(self, image, std::move(*written));
+  auto picture = encoded(state, image);
+  if (!picture)
+    return report(self, {image.index, picture.error().message, {}, {}});
+  state.bytes = std::move(picture->bytes);
+  state.verdict = picture->verdict;
+  state.detail = std::move(picture->detail);
+  auto staged = state.target->write(request, state.bytes);
+  if (!staged)
+    return report_failure(self, image, staged.error());
+  record_and_reveal(self, image, std::move(*staged));
 }
 
 /// A loop, for a job may have ten thousand images and all of them may fail.
 void write_next(self_pointer self) {
   auto& state = self->state;
-  while (state.next < state.work->images.size()) {
+  while (state.next < state.work->images.size() && state.away.empty()) {
     auto current = state.next;
     write_image(self, state.work->images[current]);
-    if (state.next == current)
+    if (state.next == current && state.away.empty())
       return; // goes on when the record is durable
   }
   end_attempt(self, "");
@@ -120,6 +149,12 @@ void begin(self_pointer self, std::shared_ptr<const storage::job_work> work) {
   auto& state = self->state;
   state.work = std::move(work);
   state.next = 0;
+  state.target = state.targets->find(state.work->target);
+  if (!state.target) {
+    state.away = "the configuration has no target \"" + state.work->target
+               + "\" any more; put it back, or cancel the job";
+    return end_attempt(self, "");
+  }
   auto task =
     imaging::parse_save_task(nlohmann::ordered_json::parse(state.work->task, nullptr, false));
   if (!task)
@@ -131,10 +166,10 @@ void begin(self_pointer self, std::shared_ptr<const storage::job_work> work) {
 } // namespace
 
 save_worker_actor::behavior_type save_worker(self_pointer self, save_store_actor store,
-                                             std::shared_ptr<storage::publisher> publisher) {
+                                             std::shared_ptr<const storage::target_table> targets) {
   set_actor_defaults(self);
   self->state.store = std::move(store);
-  self->state.publisher = std::move(publisher);
+  self->state.targets = std::move(targets);
   return {
     [self](run_atom, std::shared_ptr<const storage::job_work>& work) {
       begin(self, std::move(work));

@@ -6,37 +6,43 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "actors/save_parts.hpp"
 #include "imaging/save_task.hpp"
-#include "storage/publisher.hpp"
+#include "storage/target.hpp"
 
 namespace luna {
 
 /// Encodes and writes the pictures of one job at a time.
 ///
 /// The problem: a picture must get its name exactly once, though the process may end between any
-/// two steps. So the steps go in the order of storage/publisher.hpp, and the store makes the record
+/// two steps. So the steps go in the order of storage/target.hpp, and the store makes the record
 /// durable before the name is given.
 ///
 /// Contract: every image of an attempt is reported to the store (written, or why not), then the
-/// attempt itself; one bad image does not stop the others. Thread rule: detached, private to the
-/// store.
+/// attempt itself; one bad image does not stop the others, a target that is away stops all. Thread
+/// rule: detached, private to the store.
 struct save_worker_state {
   static inline const char* name = "save_worker";
 
-  std::shared_ptr<storage::publisher> publisher;
+  std::shared_ptr<const storage::target_table> targets;
   save_store_actor store; ///< not the first member: CAF would take the state as made from its actor
 
   std::shared_ptr<const storage::job_work> work; ///< null: idle
   std::optional<imaging::save_task> task;
-  size_t next = 0;    ///< image of `work` that is done next
-  std::string damage; ///< why pixels could not be read back, or empty
+  storage::target* target = nullptr; ///< of `work`
+  size_t next = 0;                   ///< image of `work` that is done next
+  std::vector<std::byte> bytes;      ///< of the image that waits for its record
+  storage::image_state verdict{};    ///< and what it is when it has its name
+  std::string detail;                ///< and what is to be told of it
+  std::string away;                  ///< why the target cannot be used, or empty
+  std::string damage;                ///< why pixels could not be read back, or empty
 };
 
-/// Runs a worker. @param publisher shared by all workers.
+/// Runs a worker. @param targets shared by all workers.
 save_worker_actor::behavior_type
 save_worker(save_worker_actor::stateful_pointer<save_worker_state> self, save_store_actor store,
-            std::shared_ptr<storage::publisher> publisher);
+            std::shared_ptr<const storage::target_table> targets);
 
 } // namespace luna

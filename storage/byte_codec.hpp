@@ -79,6 +79,9 @@ public:
 
   bool ok() const noexcept { return ok_; }
 
+  /// Nothing is left to read.
+  bool at_end() const noexcept { return left_.empty(); }
+
   /// Everything was read and nothing was missing.
   bool complete() const noexcept { return ok_ && left_.empty(); }
 

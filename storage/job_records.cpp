@@ -69,6 +69,19 @@ file_identity get_identity(byte_reader& from) {
   return x;
 }
 
+/// What older records do not have.
+void get_target(byte_reader& from, std::string& target) {
+  if (!from.ok() || from.at_end())
+    return;
+  target = from.get_text();
+  from.require(!target.empty());
+}
+
+void put_target(byte_writer& to, const std::string& target) {
+  if (!target.empty())
+    to.put(target);
+}
+
 accepted_record get_accepted(byte_reader& from) {
   accepted_record x;
   x.id = from.get_text();
@@ -87,6 +100,7 @@ accepted_record get_accepted(byte_reader& from) {
     x.images.push_back(std::move(image));
   }
   from.require(!x.images.empty());
+  get_target(from, x.target);
   return x;
 }
 
@@ -136,6 +150,7 @@ snapshot_record get_snapshot(byte_reader& from) {
     x.images.push_back(std::move(image));
   }
   from.require(!x.images.empty());
+  get_target(from, x.target);
   return x;
 }
 
@@ -165,6 +180,7 @@ std::string encode(const accepted_record& x) {
     for (auto dim : image.shape)
       to.put(dim);
   }
+  put_target(to, x.target);
   return to.take();
 }
 
@@ -216,6 +232,7 @@ std::string encode(const snapshot_record& x) {
     if (image.recorded)
       put(to, *image.recorded);
   }
+  put_target(to, x.target);
   return to.take();
 }
 

@@ -12,7 +12,8 @@
 #include "storage/log_format.hpp"
 
 /// The payloads of the log's records. The layouts are on disk: a field may be added only with a new
-/// format number.
+/// format number, or, as `target`, at the end and only where it is not empty: without it the bytes
+/// are what they always were.
 namespace luna::storage {
 
 /// An image as the accepted record has it.
@@ -35,6 +36,7 @@ struct accepted_record {
   std::string task;
   std::string plan;
   std::vector<accepted_image> images;
+  std::string target; ///< empty: folders
 
   friend bool operator==(const accepted_record&, const accepted_record&) = default;
 };
@@ -91,6 +93,7 @@ struct snapshot_record {
   std::string error;
   std::string detail;
   std::vector<image> images;
+  std::string target; ///< empty: folders
 
   friend bool operator==(const snapshot_record&, const snapshot_record&) = default;
 };

@@ -154,13 +154,14 @@ void store_recovery::settle(const std::string& id, gathered& job) {
   if (status.state == job_state::running)
     status.state = job_state::queued;
   entry.state = status.state;
-  ++store_.counts_[static_cast<size_t>(entry.state)];
   if (status.state == job_state::done || status.state == job_state::cancelled) {
+    store_.count(entry, std::nullopt, entry.state);
     store_.ledger_.drop_pixels(id);
     ++report_.ended;
     return;
   }
   entry.live = std::move(job.live);
+  store_.count(entry, std::nullopt, entry.state);
   if (!entry.key.empty())
     store_.keys_[entry.key] = id;
   store_.spool_used_ += live.spool_bytes;
@@ -215,7 +216,7 @@ void store_recovery::check_pixels(const std::string& id, const gathered& job) {
                       + " times while it saved this job; retry it once that is understood";
     return store_.end(entry, job_state::failed);
   }
-  store_.queue_.add(id, live.priority, live.status.next_attempt);
+  store_.queue_.add(id, live.lane(), live.priority, live.status.next_attempt);
 }
 
 /// Only rows that differ are written, so a start with a sound index is cheap.

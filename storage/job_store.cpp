@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <set>
 #include <utility>
 
+#include "messages/nearest.hpp"
 #include "storage/digest.hpp"
 
 namespace luna::storage {
@@ -52,7 +54,8 @@ result<void> check(const new_job& job) {
 
 accepted_record make_record(const new_job& job, std::string id, time_point now,
                             const sha256_digest& digest, std::vector<file_name> names) {
-  accepted_record x{std::move(id), job.key, now, job.priority, digest, job.task, job.plan, {}};
+  accepted_record x{std::move(id), job.key,  now, job.priority, digest,
+                    job.task,      job.plan, {},  job.target};
   for (size_t i = 0; i < names.size(); ++i)
     x.images.push_back(
       {std::move(names[i]), job.images[i].pixels.type(), job.images[i].pixels.shape()});
@@ -64,7 +67,8 @@ accepted_record make_record(const new_job& job, std::string id, time_point now,
 job_store::job_store(std::shared_ptr<file_system> files, job_log log, job_index index,
                      job_store_options options)
   : files_(std::move(files)), options_(std::move(options)), log_(std::move(log)),
-    index_(std::move(index)) {
+    index_(std::move(index)),
+    lanes_({options_.workers, options_.first_backoff, options_.max_backoff}, options_.lanes) {
   log_.on_durable = [this](uint64_t ticket, const log_place& place,
                            const std::vector<log_place>& copies) {
     became_durable(ticket, place, copies);
@@ -82,11 +86,14 @@ result<accepted> job_store::accept(new_job job) {
   if (*known)
     return std::move(**known);
 
+  if (auto ok = choose_root(job); !ok)
+    return fail(ok);
   auto id = next_id();
   std::vector<name_request> wanted;
   for (auto& image : job.images)
     wanted.push_back(image.name);
-  auto names = names_.reserve(*files_, id, wanted);
+  auto names = job.target.empty() ? names_.reserve(*files_, id, wanted)
+                                  : names_.reserve(job.names_there, id, wanted);
   if (!names)
     return fail(names);
   auto record = make_record(job, id, options_.clock(), digest, *names);
@@ -99,7 +106,7 @@ result<accepted> job_store::accept(new_job job) {
   if (!job.key.empty())
     keys_[job.key] = id;
   spool_used_ += bytes;
-  ++counts_[static_cast<size_t>(job_state::queued)];
+  count(entry, std::nullopt, job_state::queued);
   uncommitted_.insert(id);
 
   auto write = [&]() -> result<void> {
@@ -121,7 +128,29 @@ result<accepted> job_store::accept(new_job job) {
     drop(id);
     return fail(ok);
   }
-  return accepted{entry.live->status, false};
+  // After a commit that failed nobody is told anything before the next one has succeeded.
+  entry.acknowledged = job.fast && problem_.empty();
+  return accepted{entry.live->status, false, entry.acknowledged};
+}
+
+/// The addresses of a remote target's objects begin with its root, whatever folder was asked for.
+result<void> job_store::choose_root(new_job& job) const {
+  if (job.target.empty())
+    return {};
+  for (auto& lane : options_.lanes) {
+    if (!lane.remote || lane.name != job.target)
+      continue;
+    for (auto& image : job.images)
+      image.name.root = lane.root;
+    return {};
+  }
+  std::vector<std::string> known{"folder"};
+  for (auto& lane : options_.lanes)
+    if (lane.remote)
+      known.push_back(lane.name);
+  return fail(ec::bad_request, "there is no target \"" + job.target + "\""
+                                 + did_you_mean(job.target, known)
+                                 + "; the saving node's configuration names them");
 }
 
 /// The job that has the key already, if it is one that can stand for the new one.
@@ -162,7 +191,7 @@ result<std::optional<accepted>> job_store::find_known(const new_job& job,
   if (first != digest)
     return fail(ec::bad_request, "key \"" + job.key + "\" was used for another task, job " + id
                                    + "; use a new key for a new task");
-  return accepted{std::move(status), true};
+  return accepted{std::move(status), true, false};
 }
 
 /// Keeps the bounds. The job itself is counted already.
@@ -213,6 +242,16 @@ void job_store::drop(const std::string& id) {
   uncommitted_.erase(id);
 }
 
+/// A job that was acknowledged and cannot be kept: it stays visible, and its key may be used again.
+void job_store::lose(const std::string& id, const std::string& why) {
+  withdraw_all(id);
+  uncommitted_.erase(id);
+  jobs_.at(id).durable = true; // what is left of it is in its last record
+  fail_damaged(id, "its pictures are lost: it was acknowledged before it was durable, and then "
+                   "the job log could not be written: "
+                     + why);
+}
+
 tl::expected<void, job_store::commit_failure> job_store::commit() {
   if (!log_.dirty())
     return {};
@@ -223,10 +262,16 @@ tl::expected<void, job_store::commit_failure> job_store::commit() {
     return {};
   }
   problem_ = synced.error().message;
-  commit_failure why{synced.error(), {uncommitted_.begin(), uncommitted_.end()}};
-  std::sort(why.dropped.begin(), why.dropped.end());
-  for (auto& id : why.dropped)
+  commit_failure why{synced.error(), {}};
+  for (auto& id : std::set<std::string>{uncommitted_.begin(), uncommitted_.end()}) {
+    auto& entry = jobs_.at(id);
+    if (entry.acknowledged && !is_ended(entry.state)) {
+      lose(id, synced.error().message);
+      continue;
+    }
     drop(id);
+    why.dropped.push_back(id);
+  }
   return tl::make_unexpected(std::move(why));
 }
 
@@ -247,7 +292,7 @@ void job_store::became_durable(uint64_t ticket, const log_place& place,
   if (kind == record_kind::accepted && uncommitted_.erase(id) > 0) {
     entry.durable = true;
     if (entry.state == job_state::queued)
-      queue_.add(id, entry.live->priority, entry.live->status.next_attempt);
+      queue_.add(id, entry.live->lane(), entry.live->priority, entry.live->status.next_attempt);
   }
   if (kind == record_kind::snapshot && entry.live && entry.live->final_ticket == ticket) {
     ledger_.drop_pixels(id);

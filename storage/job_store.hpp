@@ -17,6 +17,7 @@
 #include "storage/job_log.hpp"
 #include "storage/job_records.hpp"
 #include "storage/job_types.hpp"
+#include "storage/lanes.hpp"
 #include "storage/live_job.hpp"
 #include "storage/name_reservations.hpp"
 #include "storage/record_ledger.hpp"
@@ -31,6 +32,14 @@ struct job_store_options {
   std::chrono::milliseconds keep = std::chrono::hours{168}; ///< how long ended jobs are remembered
   std::chrono::milliseconds first_backoff{1000};            ///< doubled with each attempt
   std::chrono::milliseconds max_backoff{60000};
+
+  /// Attempts that may run at the same time; 0: whoever calls `take` sees to that.
+  uint32_t workers = 0;
+
+  /// The folders and the remote targets. Folders may be left out; a remote target that is not here
+  /// does not exist.
+  std::vector<lane_description> lanes;
+
   job_log_options log;
 
   /// Wall clock; unix time.
@@ -45,11 +54,12 @@ struct job_work {
     dtype type = dtype::u8;
     std::vector<int64_t> shape;
 
-    /// Set if an earlier attempt came to its publishing record: ask publisher::is_published first.
+    /// Set if an earlier attempt came to its publishing record: ask target::is_published first.
     std::optional<file_identity> recorded;
   };
 
   std::string id;
+  std::string target; ///< a remote one, or empty: folders
   std::string task;
   std::string plan;
   uint32_t attempt = 1;
@@ -79,6 +89,7 @@ struct store_counters {
   uint64_t damages = 0; ///< damaged records met since the start
   uint64_t commits = 0; ///< syncs that made something durable
   std::string problem;  ///< why the log cannot be written now, or empty
+  std::vector<lane_status> lanes;
 };
 
 /// What the start found.
@@ -94,17 +105,21 @@ struct recovery_report {
 /// The problem: a client that got its acknowledgement goes on and forgets the picture. From then on
 /// the picture must come to be under its name exactly once, whatever crashes. This class decides
 /// what that means (states, attempts, keys, names, bounds); job_log keeps it, job_index lists it,
-/// publisher.hpp does it.
+/// target.hpp does it.
 ///
 /// Contract:
 /// - `accept` and all changes are visible to this object at once and durable after `commit`. Tell a
 ///   client nothing before. Many changes may share one commit.
 /// - When `commit` fails, the jobs accepted since the last one are gone again (they are what the
-///   answer names); other changes stay and are written with the next commit that succeeds.
+///   answer names); other changes stay and are written with the next commit that succeeds. A job
+///   that was acknowledged `at_once` stays as failed and says that its pictures are lost.
 /// - Ids are unique across restarts. Names are settled at acceptance and never change.
 /// - Bounds: `max_jobs` and `spool_bytes`; past them `accept` is `overloaded` with a hint. To make
 ///   room, done and cancelled jobs are forgotten before their time, oldest first, never failed
 ///   ones.
+/// - Each folder and each remote target is a lane (lanes.hpp): one that is slow or away holds up
+/// its
+///   own jobs only, and an attempt that ends because its target is away does not count.
 /// - An attempt that the process did not survive counts apart: `3 * attempts` of them without an
 ///   image written fail the job, so neither a poison job nor an impatient operator loses more.
 ///
@@ -125,7 +140,7 @@ public:
   /// - the key of a job that is remembered: that job, if the task is the same (`known`); else
   ///   `bad_request`.
   /// - `overloaded` with a hint: spool, job bound or disk full. `bad_request`: no images, a key of
-  ///   more than 200 bytes, a name that is none. Names: see name_reservations.
+  ///   more than 200 bytes, a name that is none, no such target. Names: see name_reservations.
   result<accepted> accept(new_job job);
 
   struct commit_failure {
@@ -138,12 +153,14 @@ public:
 
   // -- work --------------------------------------------------------------------------------------
 
-  /// The next durable job that is due, now running; nothing if none is. Higher priority first, then
-  /// the older one. A job waits while an older one that is queued or running writes the same name.
-  /// Gives a segment back on the way if one is free: so the log stays small under load too.
+  /// The next durable job that is due and whose lane may start one, now running; nothing if none
+  /// is. Higher priority first, then the older one. A job waits while an older one that is queued
+  /// or running writes the same name. Gives a segment back on the way if one is free: so the log
+  /// stays small under load too.
   std::optional<job_work> take();
 
-  /// When `take` may have something again because a backoff ends; nothing if no job waits for that.
+  /// When `take` may have something again because a backoff or the pause of a target that is away
+  /// ends; nothing if no job waits for that.
   std::optional<time_point> next_due() const;
 
   /// Says that an image is about to get its name. `commit` before `reveal`!
@@ -163,6 +180,11 @@ public:
   /// @param error of the attempt, empty to take that of the first failed image.
   result<job_status> finish_attempt(const std::string& id, std::string error, bool permanent,
                                     std::string detail = {});
+
+  /// The attempt is over because its target cannot be used now. It does not count: the job waits
+  /// until the target is tried again, as do all others of that target. One that was cancelled
+  /// before anything of it can have appeared ends.
+  result<job_status> target_away(const std::string& id, std::string error);
 
   /// The attempt is over because the pixels in the log are damaged: the job is failed for good, and
   /// a submit with its key is taken as a new job.
@@ -188,6 +210,9 @@ public:
 
   store_counters counters() const;
 
+  /// False while a remote target is known to be away.
+  bool is_reachable(const std::string& target) const;
+
   // -- upkeep ------------------------------------------------------------------------------------
 
   /// Forgets what is older than `keep`, writes the index, gives segments back, prepares a spare.
@@ -201,7 +226,8 @@ private:
   /// What is in memory of every remembered job.
   struct entry {
     job_state state = job_state::queued;
-    bool durable = false; ///< its accepted record is
+    bool durable = false;      ///< its accepted record is
+    bool acknowledged = false; ///< before it was durable
     time_point created{};
     time_point ended{};
     std::string key;
@@ -220,7 +246,9 @@ private:
   result<std::optional<accepted>> find_known(const new_job& job, const sha256_digest& digest);
   result<void> make_room(uint64_t bytes);
   std::string next_id();
+  result<void> choose_root(new_job& job) const;
   void drop(const std::string& id);
+  void lose(const std::string& id, const std::string& why);
   void became_durable(uint64_t ticket, const log_place& place,
                       const std::vector<log_place>& copies);
 
@@ -229,12 +257,15 @@ private:
   result<job_work> begin_attempt(const std::string& id, live_job& job);
   void end(entry& job, job_state state);
   bool is_blocked(const std::string& id) const;
+  void wait_again(const std::string& id, entry& job, time_point due);
 
   // job_store_control.cpp
   uint64_t append(const std::string& id, record_kind kind, std::string payload);
   result<snapshot_record> read_snapshot(const std::string& id);
   uint64_t append_snapshot(live_job& job);
   void set_state(entry& job, job_state state);
+  void count(entry& job, std::optional<job_state> from, std::optional<job_state> to);
+  std::optional<std::chrono::milliseconds> eta_of(const live_job& job) const;
   void release_names(const live_job& job);
   void fail_damaged(const std::string& id, const std::string& why);
   void forget(const std::string& id);
@@ -255,6 +286,7 @@ private:
   record_ledger ledger_;
   name_reservations names_;
   work_queue queue_;
+  lanes lanes_;
   std::unordered_map<std::string, entry> jobs_;
   std::unordered_map<std::string, std::string> keys_;  ///< key -> id, until the index has it
   std::unordered_map<uint64_t, ticket_owner> tickets_; ///< records that are not durable

@@ -21,8 +21,11 @@ result<job_status> job_store::status(const std::string& id) {
   auto i = jobs_.find(id);
   if (i == jobs_.end())
     return unknown(id);
-  if (i->second.live)
-    return i->second.live->status;
+  if (i->second.live) {
+    auto x = i->second.live->status;
+    x.eta = eta_of(*i->second.live);
+    return x;
+  }
   auto snapshot = read_snapshot(id);
   if (!snapshot)
     return fail(snapshot);
@@ -62,7 +65,7 @@ result<job_status> job_store::cancel(const std::string& id) {
     // A worker has it, or must look whether an image has its name: the attempt's end decides.
     append_snapshot(job);
     if (entry.state == job_state::queued && entry.durable)
-      queue_.add(id, job.priority, options_.clock());
+      queue_.add(id, job.lane(), job.priority, options_.clock());
   }
   return job.status;
 }
@@ -94,7 +97,7 @@ result<job_status> job_store::retry(const std::string& id) {
     }
   set_state(entry, job_state::queued);
   append_snapshot(job);
-  queue_.add(id, job.priority, job.status.next_attempt);
+  queue_.add(id, job.lane(), job.priority, job.status.next_attempt);
   return job.status;
 }
 
@@ -112,6 +115,11 @@ result<std::vector<job_status>> job_store::list(std::optional<job_state> state, 
   return jobs;
 }
 
+bool job_store::is_reachable(const std::string& target) const {
+  auto held = lanes_.held_until(target);
+  return !held || options_.clock() >= *held;
+}
+
 store_counters job_store::counters() const {
   auto count = [this](job_state x) { return counts_[static_cast<size_t>(x)]; };
   store_counters x;
@@ -127,6 +135,7 @@ store_counters job_store::counters() const {
   x.damages = damages_;
   x.commits = commits_;
   x.problem = problem_;
+  x.lanes = lanes_.status();
   return x;
 }
 
@@ -146,13 +155,42 @@ uint64_t job_store::append_snapshot(live_job& job) {
 }
 
 void job_store::set_state(entry& job, job_state state) {
-  --counts_[static_cast<size_t>(job.state)];
-  ++counts_[static_cast<size_t>(state)];
+  count(job, job.state, state);
   job.state = state;
   if (job.live) {
     job.live->status.state = state;
     unindexed_.insert(job.live->status.id);
   }
+}
+
+/// Counts a job that comes (`from` is nothing), goes (`to` is nothing) or changes its state.
+void job_store::count(entry& job, std::optional<job_state> from, std::optional<job_state> to) {
+  if (from)
+    --counts_[static_cast<size_t>(*from)];
+  if (to)
+    ++counts_[static_cast<size_t>(*to)];
+  if (!job.live)
+    return;
+  auto& x = *job.live;
+  auto was_in_line = from && !is_ended(*from);
+  auto is_in_line = to && !is_ended(*to);
+  if (!was_in_line && is_in_line)
+    x.lane_place = lanes_.enter(x.lane(), x.lane_bytes);
+  if (from == job_state::running)
+    lanes_.stop(x.lane(), options_.clock());
+  if (to == job_state::running)
+    lanes_.start(x.lane(), options_.clock());
+  if (was_in_line && !is_in_line)
+    lanes_.leave(x.lane(), x.lane_bytes, to == job_state::done);
+}
+
+std::optional<std::chrono::milliseconds> job_store::eta_of(const live_job& job) const {
+  if (is_ended(job.status.state))
+    return std::nullopt;
+  auto eta = lanes_.eta(job.lane(), job.lane_place);
+  if (eta && job.status.state == job_state::queued)
+    *eta += std::max(job.status.next_attempt - options_.clock(), std::chrono::milliseconds{0});
+  return eta;
 }
 
 void job_store::release_names(const live_job& job) {
@@ -196,7 +234,7 @@ void job_store::forget(const std::string& id) {
   }
   if (auto key = keys_.find(entry.key); key != keys_.end() && key->second == id)
     keys_.erase(key);
-  --counts_[static_cast<size_t>(entry.state)];
+  count(entry, entry.state, std::nullopt);
   jobs_.erase(i);
   unindexed_.insert(id);
   if (ledger_.forget(id))

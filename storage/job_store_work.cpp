@@ -2,7 +2,7 @@
 #include <utility>
 
 #include "storage/job_store.hpp"
-#include "storage/publisher.hpp"
+#include "storage/target.hpp"
 
 // What happens to a job between being queued and its end.
 
@@ -24,7 +24,9 @@ std::optional<job_work> job_store::take() {
   if (uncommitted_.empty())
     static_cast<void>(reclaim(reclaim_mode::without_pixels, 1));
   auto blocked = [this](const std::string& id) { return is_blocked(id); };
-  while (auto id = queue_.take(options_.clock(), blocked)) {
+  auto now = options_.clock();
+  auto may_run = [&](const std::string& lane) { return lanes_.may_start(lane, now); };
+  while (auto id = queue_.take(now, may_run, blocked)) {
     auto work = begin_attempt(*id, *jobs_.at(*id).live);
     if (work)
       return std::move(*work);
@@ -66,6 +68,7 @@ result<job_work> job_store::begin_attempt(const std::string& id, live_job& job) 
 
   job_work work;
   work.id = id;
+  work.target = job.status.target;
   work.task = std::move(record->task);
   work.plan = std::move(record->plan);
   work.attempt = job.status.attempts + 1;
@@ -89,7 +92,8 @@ result<job_work> job_store::begin_attempt(const std::string& id, live_job& job) 
 }
 
 std::optional<time_point> job_store::next_due() const {
-  return queue_.next_due();
+  return queue_.next_due(options_.clock(),
+                         [this](const std::string& lane) { return lanes_.held_until(lane); });
 }
 
 result<live_job*> job_store::running(const std::string& id) {
@@ -128,6 +132,7 @@ result<void> job_store::image_done(const std::string& id, uint32_t image, image_
   (*job)->recorded.at(image).reset();
   (*job)->interruptions = 0;
   names_.release(id, status.name);
+  lanes_.came_up((*job)->lane());
   append(id, record_kind::image_done, encode(image_done_record{id, image, state, status.detail}));
   return {};
 }
@@ -152,6 +157,7 @@ result<job_status> job_store::finish_attempt(const std::string& id, std::string 
   auto written = [](const image_status& x) { return is_written(x.state); };
   ++job.status.attempts;
   job.interruptions = 0;
+  lanes_.came_up(job.lane());
   job.status.error = std::move(error);
   if (!detail.empty())
     job.status.detail = std::move(detail);
@@ -171,11 +177,40 @@ result<job_status> job_store::finish_attempt(const std::string& id, std::string 
   } else {
     auto doublings = std::min<uint32_t>(job.status.attempts - 1, 20);
     auto backoff = std::min(options_.first_backoff * (1 << doublings), options_.max_backoff);
-    job.status.next_attempt = options_.clock() + backoff;
-    set_state(entry, job_state::queued);
-    append_snapshot(job);
-    queue_.add(id, job.priority, job.status.next_attempt);
+    wait_again(id, entry, options_.clock() + backoff);
   }
+  return job.status;
+}
+
+void job_store::wait_again(const std::string& id, entry& entry, time_point due) {
+  auto& job = *entry.live;
+  job.status.next_attempt = due;
+  set_state(entry, job_state::queued);
+  append_snapshot(job);
+  queue_.add(id, job.lane(), job.priority, due);
+}
+
+result<job_status> job_store::target_away(const std::string& id, std::string error) {
+  auto running_job = running(id);
+  if (!running_job)
+    return fail(running_job);
+  auto& job = **running_job;
+  auto& entry = jobs_.at(id);
+  auto retry_at = lanes_.went_down(job.lane(), error, options_.clock());
+  job.interruptions = 0;
+  job.status.error = std::move(error);
+  for (auto& image : job.status.images)
+    if (!is_written(image.state)) {
+      image.state = image_state::waiting;
+      image.error.clear();
+    }
+  auto may_be_written =
+    std::any_of(job.recorded.begin(), job.recorded.end(), [](auto& x) { return x.has_value(); });
+  if (job.cancel_requested && !may_be_written)
+    end(entry, job_state::cancelled);
+  else // a moment later, so that another job is tried first: it may be this one that cannot go
+       // there
+    wait_again(id, entry, retry_at + options_.first_backoff);
   return job.status;
 }
 
@@ -212,9 +247,7 @@ result<void> job_store::put_back(const std::string& id) {
   for (auto& image : x.status.images)
     if (!is_written(image.state))
       image.state = image_state::waiting;
-  set_state(jobs_.at(id), job_state::queued);
-  append_snapshot(x);
-  queue_.add(id, x.priority, x.status.next_attempt);
+  wait_again(id, jobs_.at(id), x.status.next_attempt);
   return {};
 }
 

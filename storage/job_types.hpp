@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -107,6 +108,16 @@ struct new_job {
 
   int8_t priority = 0; ///< -1, 0, 1: higher first
   std::vector<new_image> images;
+
+  /// A remote target of the configuration; empty: the folders, below each image's root.
+  std::string target;
+
+  /// May be acknowledged before it is durable: `accept` says whether that holds.
+  bool fast = false;
+
+  /// For a remote target: the names that stand in its folders already, as far as the images' own
+  /// could meet them. A folder that is absent here could not be asked.
+  std::map<std::string, std::vector<std::string>> names_there; ///< by subfolder
 };
 
 struct image_status {
@@ -125,8 +136,10 @@ struct job_status {
   std::string error;     ///< of the last attempt, or empty
   std::string detail;    ///< what the worker reported for the whole job (archive), or empty
   time_point created{};
-  time_point ended{};        ///< epoch while it is not ended
-  time_point next_attempt{}; ///< when a queued job is due
+  time_point ended{};                           ///< epoch while it is not ended
+  time_point next_attempt{};                    ///< when a queued job is due
+  std::string target;                           ///< a remote one, or empty: folders
+  std::optional<std::chrono::milliseconds> eta; ///< of a queued or running job, where it is known
   std::vector<image_status> images;
 
   /// Share of the images that are written, 0..1.
@@ -137,6 +150,10 @@ struct job_status {
 struct accepted {
   job_status job;
   bool known = false; ///< an earlier job with the same key and task
+
+  /// The caller may be told at once: it asked for `fast`, and the log is sound. What that costs: a
+  /// power cut before the next commit takes the job away. The end of the process does not.
+  bool at_once = false;
 };
 
 } // namespace luna::storage

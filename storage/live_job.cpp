@@ -8,6 +8,7 @@ live_job make_live(const accepted_record& record, uint64_t spool_bytes) {
   job.status.key = record.key;
   job.status.created = record.created;
   job.status.next_attempt = record.created;
+  job.status.target = record.target;
   for (auto& image : record.images) {
     auto index = static_cast<uint32_t>(job.status.images.size());
     job.status.images.push_back({index, image_state::waiting, image.name, {}, {}});
@@ -15,7 +16,7 @@ live_job make_live(const accepted_record& record, uint64_t spool_bytes) {
   job.priority = record.priority;
   job.digest = record.digest;
   job.recorded.resize(record.images.size());
-  job.spool_bytes = spool_bytes;
+  job.spool_bytes = job.lane_bytes = spool_bytes;
   return job;
 }
 
@@ -34,6 +35,7 @@ snapshot_record make_snapshot(const live_job& job) {
   x.next_attempt = job.status.next_attempt;
   x.error = job.status.error;
   x.detail = job.status.detail;
+  x.target = job.status.target;
   for (auto& image : job.status.images)
     x.images.push_back(
       {image.name, image.state, image.error, image.detail, job.recorded[image.index]});
@@ -51,6 +53,7 @@ job_status status_of(const snapshot_record& record) {
   x.created = record.created;
   x.ended = record.ended;
   x.next_attempt = record.next_attempt;
+  x.target = record.target;
   for (auto& image : record.images) {
     auto index = static_cast<uint32_t>(x.images.size());
     x.images.push_back({index, image.state, image.name, image.error, image.detail});

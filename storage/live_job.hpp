@@ -31,6 +31,15 @@ struct live_job {
   /// What the job holds of the spool.
   uint64_t spool_bytes = 0;
 
+  /// Its work and its place in its lane, as long as it is queued or running.
+  uint64_t lane_bytes = 0;
+  uint64_t lane_place = 0;
+
+  /// The lane it waits in: its target, or the root of its folder.
+  const std::string& lane() const {
+    return status.target.empty() ? status.images.front().name.root : status.target;
+  }
+
   /// Ticket of the snapshot that ends the job: when it is durable, this struct goes.
   uint64_t final_ticket = 0;
 };

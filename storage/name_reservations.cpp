@@ -43,20 +43,76 @@ std::string padded(uint64_t number, uint32_t digits) {
 
 } // namespace
 
-/// Finds the names of one job: the folders are opened and listed at most once each.
+/// What stands in one folder already.
+class folder_view {
+public:
+  virtual ~folder_view() = default;
+  virtual bool has(const std::string& name) = 0;
+  virtual const std::vector<std::string>& list() = 0;
+
+  /// Whether `has` and `list` tell all.
+  virtual bool is_known() const { return true; }
+};
+
+namespace {
+
+class local_folder final : public folder_view {
+public:
+  explicit local_folder(std::shared_ptr<directory> opened) : opened_(std::move(opened)) {}
+
+  bool has(const std::string& name) override { return opened_ && opened_->info(name).has_value(); }
+
+  const std::vector<std::string>& list() override {
+    if (!listed_ && opened_)
+      if (auto names = opened_->list())
+        names_ = std::move(*names);
+    listed_ = true;
+    return names_;
+  }
+
+private:
+  std::shared_ptr<directory> opened_; ///< nullptr: nothing there
+  bool listed_ = false;
+  std::vector<std::string> names_;
+};
+
+class remote_folder final : public folder_view {
+public:
+  /// @param names nullptr if the target could not be asked.
+  explicit remote_folder(const std::vector<std::string>* names) : names_(names) {}
+
+  bool has(const std::string& name) override {
+    return names_ && std::find(names_->begin(), names_->end(), name) != names_->end();
+  }
+
+  const std::vector<std::string>& list() override { return names_ ? *names_ : none_; }
+  bool is_known() const override { return names_ != nullptr; }
+
+private:
+  const std::vector<std::string>* names_;
+  std::vector<std::string> none_;
+};
+
+} // namespace
+
+/// Finds the names of one job: each folder is looked at once at most.
 class name_search {
 public:
-  name_search(name_reservations& all, file_system& files) : all_(all), files_(files) {}
+  name_search(name_reservations& all, std::string job_id, file_system* files,
+              const name_reservations::names_there* there)
+    : all_(all), job_id_(std::move(job_id)), files_(files), there_(there) {}
 
   result<file_name> find(const name_request& wanted) {
     auto path = folder_of(wanted.root, wanted.subfolder);
-    auto opened = open(wanted, path);
-    if (!opened)
-      return fail(opened);
-    place here{path, opened->get(), all_.folders_[path]};
-    auto chosen = wanted.counter                             ? counted(wanted, here)
-                : wanted.collision == collision_rule::rename ? renamed(wanted, here)
-                                                             : literal(wanted, here);
+    auto folder = open(wanted, path);
+    if (!folder)
+      return fail(folder);
+    place here{path, **folder, all_.folders_[path]};
+    auto free_choice = wanted.counter || wanted.collision == collision_rule::rename;
+    auto chosen = free_choice && !here.folder.is_known() ? unseen(wanted, here)
+                : wanted.counter                         ? counted(wanted, here)
+                : free_choice                            ? renamed(wanted, here)
+                                                         : literal(wanted, here);
     if (!chosen)
       return fail(chosen);
     // Room for the temporary name is there whenever the final one fits.
@@ -68,43 +124,54 @@ public:
                      !wanted.counter && wanted.collision == collision_rule::overwrite};
   }
 
+  const std::string& job_id() const { return job_id_; }
+
 private:
   struct place {
     const std::string& path;
-    directory* folder; ///< nullptr: nothing there
+    folder_view& folder;
     const name_reservations::promised_names& promised;
   };
 
-  result<std::shared_ptr<directory>> open(const name_request& wanted, const std::string& path) {
+  result<folder_view*> open(const name_request& wanted, const std::string& path) {
     auto known = folders_.find(path);
     if (known != folders_.end())
-      return known->second;
-    auto root = files_.open_directory(wanted.root);
+      return known->second.get();
+    auto fresh = files_ ? open_local(wanted) : open_remote(wanted);
+    if (!fresh)
+      return fail(fresh);
+    return (folders_[path] = std::move(*fresh)).get();
+  }
+
+  result<std::unique_ptr<folder_view>> open_local(const name_request& wanted) {
+    auto root = files_->open_directory(wanted.root);
     auto folder = root ? open_below(std::move(*root), wanted.subfolder) : root;
     if (!folder
         && (folder.error().kind == io_kind::is_link || folder.error().kind == io_kind::bad_name))
       return fail_io(folder);
-    return folders_[path] = folder ? *folder : nullptr;
+    return std::make_unique<local_folder>(folder ? std::move(*folder) : nullptr);
   }
 
-  bool taken(const place& here, const std::string& name) const {
-    if (here.promised.contains(name))
-      return true;
-    return here.folder && here.folder->info(name).has_value();
+  result<std::unique_ptr<folder_view>> open_remote(const name_request& wanted) {
+    for (std::string_view left = wanted.subfolder; !left.empty();) {
+      auto part = left.substr(0, left.find('/'));
+      if (!is_component(part))
+        return fail(ec::bad_request, "\"" + wanted.subfolder + "\" cannot be a folder: \""
+                                       + std::string{part} + "\" is no name");
+      left.remove_prefix(std::min(part.size() + 1, left.size()));
+    }
+    auto names = there_->find(wanted.subfolder);
+    return std::make_unique<remote_folder>(names == there_->end() ? nullptr : &names->second);
   }
 
-  const std::vector<std::string>& listed(const place& here) {
-    auto [i, fresh] = lists_.try_emplace(here.path);
-    if (fresh && here.folder)
-      if (auto names = here.folder->list())
-        i->second = std::move(*names);
-    return i->second;
+  static bool taken(const place& here, const std::string& name) {
+    return here.promised.contains(name) || here.folder.has(name);
   }
 
   /// The highest number that follows the prefix, in the folder and among the promised names.
-  uint64_t highest(const place& here, const std::string& prefix) {
+  static uint64_t highest(const place& here, const std::string& prefix) {
     uint64_t highest = 0;
-    for (auto& name : listed(here))
+    for (auto& name : here.folder.list())
       highest = std::max(highest, number_after(name, prefix).value_or(0));
     for (auto i = here.promised.lower_bound(prefix);
          i != here.promised.end() && i->first.starts_with(prefix); ++i)
@@ -112,13 +179,13 @@ private:
     return highest;
   }
 
-  result<std::string> counted(const name_request& wanted, const place& here) {
+  static result<std::string> counted(const name_request& wanted, const place& here) {
     auto prefix = wanted.stem + "_";
     return prefix + padded(highest(here, prefix) + 1, wanted.counter->digits)
          + wanted.counter->suffix + wanted.extension;
   }
 
-  result<std::string> renamed(const name_request& wanted, const place& here) {
+  static result<std::string> renamed(const name_request& wanted, const place& here) {
     auto name = wanted.stem + wanted.extension;
     // A few names are tried one by one; a long row of them is found by listing the folder.
     for (uint64_t n = 2; n <= 16 && taken(here, name); ++n)
@@ -130,7 +197,16 @@ private:
     return name;
   }
 
-  result<std::string> literal(const name_request& wanted, const place& here) {
+  /// A name that nobody else can have, in a folder that could not be looked at.
+  result<std::string> unseen(const name_request& wanted, const place& here) const {
+    auto stem = wanted.stem + "_" + job_id_;
+    auto name = stem + wanted.extension;
+    for (uint64_t n = 2; here.promised.contains(name); ++n)
+      name = stem + "_" + std::to_string(n) + wanted.extension;
+    return name;
+  }
+
+  static result<std::string> literal(const name_request& wanted, const place& here) {
     auto name = wanted.stem + wanted.extension;
     auto promised = here.promised.find(name);
     auto overwrite = wanted.collision == collision_rule::overwrite;
@@ -146,15 +222,29 @@ private:
   }
 
   name_reservations& all_;
-  file_system& files_;
-  std::map<std::string, std::shared_ptr<directory>> folders_;
-  std::map<std::string, std::vector<std::string>> lists_;
+  std::string job_id_;
+  file_system* files_;                          ///< nullptr: a remote target
+  const name_reservations::names_there* there_; ///< nullptr: folders
+  std::map<std::string, std::unique_ptr<folder_view>> folders_;
 };
 
 result<std::vector<file_name>> name_reservations::reserve(file_system& files,
                                                           const std::string& job_id,
                                                           const std::vector<name_request>& wanted) {
-  name_search search{*this, files};
+  name_search search{*this, job_id, &files, nullptr};
+  return reserve(search, wanted);
+}
+
+result<std::vector<file_name>> name_reservations::reserve(const names_there& there,
+                                                          const std::string& job_id,
+                                                          const std::vector<name_request>& wanted) {
+  name_search search{*this, job_id, nullptr, &there};
+  return reserve(search, wanted);
+}
+
+result<std::vector<file_name>> name_reservations::reserve(name_search& search,
+                                                          const std::vector<name_request>& wanted) {
+  auto& job_id = search.job_id();
   std::vector<file_name> names;
   auto give_up = [&](failure why) {
     for (auto& name : names)

@@ -32,6 +32,16 @@ public:
   result<std::vector<file_name>> reserve(file_system& files, const std::string& job_id,
                                          const std::vector<name_request>& wanted);
 
+  /// What stands in the folders of a remote target, by subfolder, as far as names could meet.
+  using names_there = std::map<std::string, std::vector<std::string>>;
+
+  /// The same at a remote target, which is not asked here. In a folder that `there` does not have,
+  /// anything may stand: so that no name is given twice all the same, `rename` and a counter give
+  /// `stem_<job id>`, and for a second image of that name `stem_<job id>_2`. `fail` is settled when
+  /// the object is written.
+  result<std::vector<file_name>> reserve(const names_there& there, const std::string& job_id,
+                                         const std::vector<name_request>& wanted);
+
   /// Promises a name that was settled earlier (after a restart).
   void restore(const std::string& job_id, const file_name& name);
 
@@ -47,6 +57,9 @@ public:
 
 private:
   friend class name_search;
+
+  result<std::vector<file_name>> reserve(class name_search& search,
+                                         const std::vector<name_request>& wanted);
 
   struct promise {
     std::vector<std::string> jobs;

@@ -63,19 +63,12 @@ io_result<bool> has_contents(file& candidate, const file_identity& wanted) {
   return digest.finish() == wanted.digest;
 }
 
+/// The folder of a staged object.
+directory& folder_of(const staged_object& staged) {
+  return *static_cast<directory*>(staged.state.get());
+}
+
 } // namespace
-
-std::string temporary_name(std::string_view job_id, uint32_t image) {
-  return ".luna-" + std::string{job_id} + "-" + std::to_string(image) + ".tmp";
-}
-
-result<std::shared_ptr<directory>> publisher::open_folder(const file_name& name) {
-  auto root = files_->open_directory(name.root);
-  auto folder = root ? open_below(std::move(*root), name.subfolder) : root;
-  if (!folder)
-    return fail_io(folder);
-  return std::move(*folder);
-}
 
 result<std::shared_ptr<directory>> publisher::make_folder(const file_name& name) {
   // One at a time: a worker that finds a folder must not go on before it is durable.
@@ -97,27 +90,27 @@ result<std::shared_ptr<directory>> publisher::make_folder(const file_name& name)
   return std::move(*folder);
 }
 
-result<temporary_file> publisher::write(const publish_request& request,
-                                        std::span<const std::byte> bytes) {
+result<staged_object> publisher::write(const publish_request& request,
+                                       std::span<const std::byte> bytes) {
   auto folder = make_folder(request.name);
   if (!folder)
     return fail(folder);
   auto removed = (*folder)->remove(request.temporary);
   if (!removed && removed.error().kind != io_kind::not_found)
     return fail_io(removed);
-  auto target = (*folder)->open(request.temporary, open_mode::create_new);
-  if (!target)
-    return fail_io(target);
-  auto identity = fill(**target, bytes);
+  auto temporary = (*folder)->open(request.temporary, open_mode::create_new);
+  if (!temporary)
+    return fail_io(temporary);
+  auto identity = fill(**temporary, bytes);
   if (!identity) {
     static_cast<void>((*folder)->remove(request.temporary));
     return fail_io(identity);
   }
-  return temporary_file{std::move(*folder), *identity};
+  return staged_object{*identity, std::move(*folder)};
 }
 
-result<void> publisher::reveal(const publish_request& request, const temporary_file& written) {
-  auto& folder = *written.folder;
+result<void> publisher::reveal(const publish_request& request, const staged_object& staged) {
+  auto& folder = folder_of(staged);
   auto& name = request.name.filename;
   auto ok = request.name.overwrite ? folder.rename(request.temporary, name)
                                    : folder.rename_new(request.temporary, name);
@@ -132,10 +125,9 @@ result<void> publisher::reveal(const publish_request& request, const temporary_f
   return {};
 }
 
-void publisher::discard(const publish_request& request) {
+void publisher::discard(const publish_request& request, const staged_object& staged) {
   // Best effort: a temporary file that stays is invisible to people and harmless.
-  if (auto folder = open_folder(request.name))
-    static_cast<void>((*folder)->remove(request.temporary));
+  static_cast<void>(folder_of(staged).remove(request.temporary));
 }
 
 result<bool> publisher::is_published(const publish_request& request,
@@ -167,27 +159,6 @@ result<bool> publisher::is_published(const publish_request& request,
     if (auto synced = (*folder)->sync(); !synced)
       return fail_io(synced);
   return published;
-}
-
-result<void> publisher::publish(const publish_request& request, std::span<const std::byte> bytes,
-                                const std::optional<file_identity>& recorded,
-                                const std::function<result<void>(const file_identity&)>& record) {
-  if (recorded) {
-    auto done = is_published(request, *recorded);
-    if (!done)
-      return fail(done);
-    if (*done)
-      return {};
-  }
-  auto written = write(request, bytes);
-  if (!written)
-    return fail(written);
-  auto outcome = record(written->identity);
-  if (outcome)
-    outcome = reveal(request, *written);
-  if (!outcome)
-    discard(request);
-  return outcome;
 }
 
 } // namespace luna::storage

@@ -1,51 +1,90 @@
 #include "storage/work_queue.hpp"
 
+#include <algorithm>
+
 namespace luna::storage {
 
 namespace {
 
-/// Blocked jobs that are looked at before giving up until the next call: bounds a take.
+/// Blocked jobs of a lane that are looked at before giving up until the next call: bounds a take.
 constexpr int max_blocked = 1000;
 
 } // namespace
 
-void work_queue::add(const std::string& id, int8_t priority, time_point due) {
+void work_queue::add(const std::string& id, const std::string& lane, int8_t priority,
+                     time_point due) {
   remove(id);
-  positions_[id] = {priority, due};
-  waiting_.emplace(due, id);
+  positions_[id] = {lane, priority, due};
+  lines_[lane].waiting.emplace(due, id);
 }
 
 void work_queue::remove(const std::string& id) {
   auto i = positions_.find(id);
   if (i == positions_.end())
     return;
-  waiting_.erase({i->second.due, id});
-  ready_.erase({-i->second.priority, id});
+  auto& [lane, priority, due] = i->second;
+  auto x = lines_.find(lane);
+  x->second.waiting.erase({due, id});
+  x->second.ready.erase({-priority, id});
+  if (x->second.waiting.empty() && x->second.ready.empty())
+    lines_.erase(x);
   positions_.erase(i);
 }
 
-std::optional<std::string>
-work_queue::take(time_point now, const std::function<bool(const std::string&)>& blocked) {
-  while (!waiting_.empty() && waiting_.begin()->first <= now) {
-    auto id = waiting_.begin()->second;
-    ready_.emplace(-positions_.at(id).priority, id);
-    waiting_.erase(waiting_.begin());
+void work_queue::wake(line& x, time_point now) {
+  while (!x.waiting.empty() && x.waiting.begin()->first <= now) {
+    auto id = x.waiting.begin()->second;
+    x.ready.emplace(-positions_.at(id).priority, id);
+    x.waiting.erase(x.waiting.begin());
   }
+}
+
+std::optional<work_queue::place>
+work_queue::first_of(const line& x, const std::function<bool(const std::string&)>& blocked) {
   int looked_at = 0;
-  for (auto i = ready_.begin(); i != ready_.end() && looked_at < max_blocked; ++i, ++looked_at) {
-    if (blocked(i->second))
-      continue;
-    auto id = i->second;
-    remove(id);
-    return id;
+  for (auto& candidate : x.ready) {
+    if (!blocked(candidate.second))
+      return candidate;
+    if (++looked_at >= max_blocked)
+      break;
   }
   return std::nullopt;
 }
 
-std::optional<time_point> work_queue::next_due() const {
-  if (waiting_.empty())
+std::optional<std::string>
+work_queue::take(time_point now, const std::function<bool(const std::string&)>& lane_may_run,
+                 const std::function<bool(const std::string&)>& blocked) {
+  std::optional<place> best;
+  for (auto& [lane, x] : lines_) {
+    wake(x, now);
+    if (x.ready.empty() || !lane_may_run(lane))
+      continue;
+    auto first = first_of(x, blocked);
+    if (first && (!best || *first < *best))
+      best = std::move(first);
+  }
+  if (!best)
     return std::nullopt;
-  return waiting_.begin()->first;
+  remove(best->second);
+  return best->second;
+}
+
+std::optional<time_point> work_queue::next_due(
+  time_point now,
+  const std::function<std::optional<time_point>(const std::string&)>& held_until) const {
+  std::optional<time_point> next;
+  for (auto& [lane, x] : lines_) {
+    auto held = held_until(lane);
+    auto is_held = held && *held > now;
+    // What is ready in a lane that may run waits for a worker, not for a time.
+    if (!is_held && x.waiting.empty())
+      continue;
+    auto due = is_held && !x.ready.empty() ? *held : x.waiting.begin()->first;
+    if (is_held)
+      due = std::max(due, *held);
+    next = next ? std::min(*next, due) : due;
+  }
+  return next;
 }
 
 } // namespace luna::storage

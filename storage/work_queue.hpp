@@ -11,28 +11,44 @@
 
 namespace luna::storage {
 
-/// The queued jobs in the order in which they are to run: those that wait for their backoff apart.
-/// Higher priority first, then the older id (ids grow with time). Thread rule: one owner.
+/// The queued jobs in the order in which they are to run, by lane: those that wait for their
+/// backoff apart. Higher priority first, then the older id (ids grow with time), over all lanes
+/// that may run. Thread rule: one owner.
 class work_queue {
 public:
-  void add(const std::string& id, int8_t priority, time_point due);
+  void add(const std::string& id, const std::string& lane, int8_t priority, time_point due);
   void remove(const std::string& id);
 
-  /// Takes out the first job that is due and not blocked.
+  /// Takes out the first job that is due, not blocked, and of a lane that may run.
   std::optional<std::string> take(time_point now,
+                                  const std::function<bool(const std::string&)>& lane_may_run,
                                   const std::function<bool(const std::string&)>& blocked);
 
-  /// When the first of the waiting jobs is due; nothing if none waits.
-  std::optional<time_point> next_due() const;
+  /// When the next job is due that is not yet; nothing if there is none.
+  /// @param held_until of a lane: nothing in it runs before.
+  std::optional<time_point>
+  next_due(time_point now,
+           const std::function<std::optional<time_point>(const std::string&)>& held_until) const;
 
 private:
   struct position {
+    std::string lane;
     int8_t priority = 0;
     time_point due{};
   };
 
-  std::set<std::pair<int, std::string>> ready_;          ///< (-priority, id)
-  std::set<std::pair<time_point, std::string>> waiting_; ///< by due time
+  using place = std::pair<int, std::string>; ///< (-priority, id)
+
+  struct line {
+    std::set<place> ready;
+    std::set<std::pair<time_point, std::string>> waiting; ///< by due time
+  };
+
+  void wake(line& x, time_point now);
+  static std::optional<place> first_of(const line& x,
+                                       const std::function<bool(const std::string&)>& blocked);
+
+  std::map<std::string, line> lines_; ///< only those with jobs
   std::unordered_map<std::string, position> positions_;
 };
 

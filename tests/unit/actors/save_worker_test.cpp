@@ -1,5 +1,6 @@
 #include "actors/save_worker.hpp"
 #include "save_fixture.hpp"
+#include "storage/publisher.hpp"
 
 // One attempt of a job, step by step, with a store that says what the test says.
 
@@ -28,6 +29,7 @@ save_store_actor::behavior_type fake_store(save_store_actor::pointer,
                                            std::shared_ptr<store_desk> desk) {
   auto none = [] { return std::string{}; };
   return {[=](submit_atom, const std::shared_ptr<storage::new_job>&) { return none(); },
+          [=](resolve_atom, const std::shared_ptr<storage::new_job>&) { return none(); },
           [=](status_atom, const std::string&) { return none(); },
           [=](cancel_atom, const std::string&) { return none(); },
           [=](retry_atom, const std::string&) { return none(); },
@@ -43,11 +45,11 @@ save_store_actor::behavior_type fake_store(save_store_actor::pointer,
               return make_error(*desk->refuse);
             return true;
           },
-          [desk](answer_atom, const std::string&, uint32_t image, const std::string& error) {
-            desk->ended.push_back({image, error});
+          [desk](answer_atom, const std::string&, const image_report& x) {
+            desk->ended.push_back({x.image, x.error});
           },
-          [desk](release_atom, const std::string&, const std::string& error, bool damaged) {
-            desk->released.emplace_back(error, damaged);
+          [desk](release_atom, const std::string&, const attempt_report& x) {
+            desk->released.emplace_back(x.error, x.how == attempt_report::ending::damaged);
           },
           [](keep_atom) {},
           [](tick_atom) {},
@@ -58,7 +60,9 @@ struct fixture : save_fixture {
   std::shared_ptr<store_desk> desk = std::make_shared<store_desk>();
   save_store_actor fake = system.spawn(fake_store, desk);
   save_worker_actor uut =
-    system.spawn(save_worker, fake, std::make_shared<storage::publisher>(disk));
+    system.spawn(save_worker, fake,
+                 std::make_shared<const storage::target_table>(
+                   storage::target_table{std::make_shared<storage::publisher>(disk), {}}));
   std::vector<tensor_block> pixels;
 
   fixture() { BOOST_REQUIRE(disk->make_directories("/out")); }

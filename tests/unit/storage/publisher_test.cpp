@@ -25,7 +25,7 @@ struct fixture {
 
   result<void> publish(const publish_request& x,
                        std::optional<file_identity> recorded = std::nullopt) {
-    return files.publish(x, bytes(), recorded, [this](const file_identity&) {
+    return storage::publish(files, x, bytes(), recorded, [this](const file_identity&) {
       ++records;
       return result<void>{};
     });
@@ -61,19 +61,20 @@ BOOST_AUTO_TEST_CASE(a_folder_that_exists_without_being_durable_is_made_durable)
 
 BOOST_AUTO_TEST_CASE(the_record_comes_after_the_bytes_are_durable_and_before_the_name) {
   auto x = request("a.png");
-  auto outcome = files.publish(x, bytes(), std::nullopt, [&](const file_identity& identity) {
-    BOOST_CHECK(!disk->contents("/out/a.png"));
-    BOOST_CHECK(disk->contents("/out/.luna-j-0.tmp") == text);
-    BOOST_CHECK_EQUAL(disk->journal().back(), "sync /out/.luna-j-0.tmp");
-    BOOST_CHECK(identity.digest == sha256::of(bytes()));
-    BOOST_CHECK_EQUAL(identity.size, text.size());
-    return result<void>{};
-  });
+  auto outcome =
+    storage::publish(files, x, bytes(), std::nullopt, [&](const file_identity& identity) {
+      BOOST_CHECK(!disk->contents("/out/a.png"));
+      BOOST_CHECK(disk->contents("/out/.luna-j-0.tmp") == text);
+      BOOST_CHECK_EQUAL(disk->journal().back(), "sync /out/.luna-j-0.tmp");
+      BOOST_CHECK(identity.digest == sha256::of(bytes()));
+      BOOST_CHECK_EQUAL(identity.size, text.size());
+      return result<void>{};
+    });
   BOOST_CHECK(outcome);
 }
 
 BOOST_AUTO_TEST_CASE(without_a_durable_record_the_file_gets_no_name) {
-  auto outcome = files.publish(request("a.png"), bytes(), std::nullopt, [](auto&) {
+  auto outcome = storage::publish(files, request("a.png"), bytes(), std::nullopt, [](auto&) {
     return result<void>{fail(ec::unavailable, "the log is broken")};
   });
   BOOST_REQUIRE(!outcome);

@@ -150,7 +150,7 @@ struct simulated_node {
       if (!pixels)
         return fail(pixels);
       auto bytes = encoded(*pixels);
-      return files->publish(request, std::as_bytes(std::span{bytes}), image.recorded, record);
+      return publish(*files, request, std::as_bytes(std::span{bytes}), image.recorded, record);
     };
     if (auto ok = outcome())
       static_cast<void>(store->image_done(work.id, image.index, image_state::done, {}));
