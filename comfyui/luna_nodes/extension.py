@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from comfy_api.latest import ComfyExtension, io
 
-from . import nodes_daemon, nodes_loaders, nodes_save, routes, service
+from . import (
+    nodes_daemon,
+    nodes_loaders,
+    nodes_multi_save,
+    nodes_save,
+    nodes_save_status,
+    routes,
+    service,
+)
 
 
 class LunaExtension(ComfyExtension):
@@ -13,4 +21,10 @@ class LunaExtension(ComfyExtension):
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         routes.register()
         service.get().start()
-        return [*nodes_loaders.NODES, *nodes_save.NODES, *nodes_daemon.NODES]
+        return [
+            *nodes_loaders.NODES,
+            *nodes_save.NODES,
+            *nodes_multi_save.NODES,
+            *nodes_save_status.NODES,
+            *nodes_daemon.NODES,
+        ]

@@ -173,11 +173,11 @@ class Host:
         return bool(args.disable_metadata)
 
     def pixels(self, image: Any) -> Any:
-        """[H, W, C] in 0..1 as SaveImage makes bytes of it: times 255, clipped, cut off, not rounded."""
+        """Pictures in 0..1 as SaveImage makes bytes of them: times 255, clipped, cut off, not rounded; NaN is 0."""
         import torch
 
         scaled = self.float32(image) * 255.0
-        return scaled.clamp(0, 255).to(torch.uint8).contiguous()
+        return scaled.nan_to_num_(nan=0.0).clamp_(0, 255).to(torch.uint8).contiguous()
 
     def save_image_passes(self) -> bool:
         """Whether this version's SaveImage hands its images on."""

@@ -13,6 +13,7 @@ import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from luna_client import Job, LunaError, Subscription, UnknownJobError
 
@@ -27,7 +28,14 @@ PATIENCE = 720
 #: Ends that were seen before anybody followed the job: a save may be faster than the answer that names it.
 MAX_EARLY = 256
 
-Ended = Callable[[Job], None]
+#: Called with a job, in the watching thread.
+Told = Callable[[Job], None]
+
+
+@dataclass(frozen=True)
+class _Follower:
+    ended: Told
+    moved: Told | None
 
 
 class JobWatch:
@@ -36,16 +44,16 @@ class JobWatch:
     def __init__(self, service: Service) -> None:
         self._service = service
         self._lock = threading.Lock()
-        self._waiting: dict[str, Ended] = {}
+        self._waiting: dict[str, _Follower] = {}
         self._early: OrderedDict[str, Job] = OrderedDict()
         self._thread: threading.Thread | None = None
 
-    def follow(self, job_id: str, ended: Ended) -> None:
-        """Calls ``ended`` when the job is at its end; it may be already."""
+    def follow(self, job_id: str, ended: Told, moved: Told | None = None) -> None:
+        """Calls ``ended`` when the job is at its end; it may be already. ``moved``: now and then on its way."""
         with self._lock:
             seen = self._early.pop(job_id, None)
             if seen is None:
-                self._waiting[job_id] = ended
+                self._waiting[job_id] = _Follower(ended, moved)
                 if self._thread is None:
                     self._thread = threading.Thread(target=self._run, name="luna-jobs", daemon=True)
                     self._thread.start()
@@ -100,18 +108,20 @@ class JobWatch:
                 )
 
     def _tell(self, job: Job) -> None:
-        if not job.ended:
-            return
         with self._lock:
-            ended = self._waiting.pop(job.job_id, None)
-            if ended is None:
-                self._early[job.job_id] = job
-                while len(self._early) > MAX_EARLY:
-                    self._early.popitem(last=False)
-                return
+            follower = self._waiting.get(job.job_id)
+            if job.ended:
+                self._waiting.pop(job.job_id, None)
+                if follower is None:
+                    self._early[job.job_id] = job
+                    while len(self._early) > MAX_EARLY:
+                        self._early.popitem(last=False)
+        call = follower and (follower.ended if job.ended else follower.moved)
+        if call is None:
+            return
         # a callback that fails must not end the watching of all others
         try:
-            ended(job)
+            call(job)
         except Exception:
             log.exception("[luna] what follows job %s failed", job.job_id)
 

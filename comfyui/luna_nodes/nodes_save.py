@@ -2,36 +2,18 @@
 
 from __future__ import annotations
 
-import logging
+from collections.abc import Sequence
 from typing import Any
 
 from comfy_api.latest import io
 
-from luna_client import (
-    Cancel,
-    Client,
-    Job,
-    LunaError,
-    NotPermittedError,
-    RequestCancelledError,
-    Submission,
-    SubmitUncertainError,
-)
-from luna_client.request import Progress
+from luna_client import Submission
+from luna_client.tensors import size_of
 
-from . import service
-from .job_watch import JobWatch
+from . import announce, picture_text, saving, service
+from .picture_text import Embedded
 from .prefix import Names, local_now, resolve
-from .refusal import LunaRefusalError, ended
-from .saving import Metadata, Trust, count_of, metadata_of, submit
-
-log = logging.getLogger("luna")
-
-#: How long a full save queue is asked again, in seconds: then ComfyUI saves, which takes less than waiting.
-PATIENCE = 2.0
-
-_trust = Trust()
-_watches: dict[int, JobWatch] = {}
+from .saving import Parcel
 
 
 class LunaSaveImage(io.ComfyNode):
@@ -67,9 +49,8 @@ class LunaSaveImage(io.ComfyNode):
     def execute(cls, images: Any, filename_prefix: str = "ComfyUI") -> io.NodeOutput:
         luna = service.get()
         passed = (images,) if luna.host.save_image_passes() else ()
-        hidden = cls.hidden
-        prompt = getattr(hidden, "prompt", None)
-        extra = getattr(hidden, "extra_pnginfo", None)
+        prompt = getattr(cls.hidden, "prompt", None)
+        extra = getattr(cls.hidden, "extra_pnginfo", None)
         output = luna.host.output_folder()
         expanded, names = resolve(
             filename_prefix,
@@ -80,109 +61,78 @@ class LunaSaveImage(io.ComfyNode):
             workflow=(extra or {}).get("workflow"),
             now=local_now(),
         )
+        what = None
+        if not luna.host.metadata_disabled():
+            what = picture_text.embedded(prompt, extra)
+        pictures = [luna.host.pixels(image) for image in images]
         made: list[Submission] = []
-        shown: list[dict[str, str]] = []
-        try:
-            _hand_over(
-                luna,
-                images,
-                names,
-                output,
-                metadata_of(prompt, extra, luna.host.metadata_disabled()),
-                made,
-            )
-        except RequestCancelledError:
-            raise
-        except LunaError as problem:
-            shown = _save_here(luna, problem, images[count_of(made) :], expanded, prompt, extra)
+        problem = saving.hand_over(
+            luna,
+            lambda first, limit: parcel_of(pictures, first, limit, names, output, what),
+            len(pictures),
+            output,
+            made,
+        )
         # the server counts subfolders from its allowed folder, which may lie above our output folder: we know ours
-        reserved = [
+        shown = [
             {"filename": name.filename, "subfolder": names.subfolder, "type": "output"}
             for submission in made
             for name in submission.files
         ]
+        if problem is not None:
+            saving.allow_here(luna, problem)
+            left = images[saving.count_of(made) :]
+            shown += luna.host.save_images(left, expanded, prompt, extra)["images"]
         if made:
-            _follow(luna, made, reserved + shown, getattr(hidden, "unique_id", None))
-        return io.NodeOutput(*passed, ui={"images": reserved + shown})
+            announce.follow(luna, made, getattr(cls.hidden, "unique_id", None), lambda _jobs: shown)
+        return io.NodeOutput(*passed, ui={"images": shown})
 
 
-def _hand_over(
-    luna: service.Service,
-    images: Any,
+def parcel_of(
+    pictures: Sequence[Any],
+    first: int,
+    limit: int,
     names: Names,
     output: str,
-    metadata: Metadata,
-    made: list[Submission],
-) -> None:
-    """Submits the batch; the first one for a folder is waited for (:class:`Trust`)."""
-    server = luna.address
-    known = _trust.of(server, output)
-    if known is False:
-        raise NotPermittedError(f"luna at {server} writes to another machine's {output}")
-    pictures = [luna.host.pixels(image) for image in images]
+    what: Embedded | None,
+) -> Parcel:
+    """The pictures of a batch from ``first`` on, as many as fit; their tensors are ``image_0`` and so on.
 
-    def work(client: Client, tell: Progress, stop: Cancel) -> None:
-        submit(client, pictures, names, output, metadata, made, tell, stop)
-        if known is None and not _trust.look(client, server, output, names.subfolder, made):
-            made.clear()
-            raise NotPermittedError(
-                f"luna at {server} wrote to another {output} than this ComfyUI's: they are on different machines"
-            )
-
-    luna.call(work, patience=PATIENCE)
-
-
-def _save_here(
-    luna: service.Service, problem: LunaError, images: Any, prefix: str, prompt: Any, extra: Any
-) -> list[dict[str, str]]:
-    """Saves what luna did not take with the stock node. -> what is shown of it."""
-    if not luna.settings.local_work:
-        raise LunaRefusalError(
-            f"luna does not save the images: {ended(problem.message)} Local work is forbidden here (Luna.LocalWork,"
-            " LUNA_LOCAL_WORK or luna.json), so nobody does."
-        ) from problem
-    log.warning("[luna] ComfyUI saves the images itself%s: %s", _twice(problem), problem.message)
-    return list(luna.host.save_images(images, prefix, prompt, extra)["images"])
+    Args:
+        pictures: [H, W, C] each, uint8.
+        what: None: no text in the files.
+    """
+    part = _fitting(pictures[first:], limit)
+    images = []
+    for index in range(first, first + len(part)):
+        entry: dict[str, Any] = {"tensor": f"image_{index - first}"}
+        if "%batch_num%" in names.stem:
+            entry["filename"] = names.stem_of(index)
+        images.append(entry)
+    task: dict[str, Any] = {
+        "output_dir": output,
+        "save_path": names.subfolder,
+        "filename": names.stem,
+        "templates": False,
+        "counter": {"digits": 5, "suffix": "_"},
+        "png_compression": 4,
+        "embed_workflow": what is not None,
+        "images": images,
+    }
+    if what is not None and what.prompt is not None:
+        task["prompt"] = what.prompt
+    if what is not None and what.extra:
+        task["extra_pnginfo"] = dict(what.extra)
+    return Parcel(task, {f"image_{n}": picture for n, picture in enumerate(part)}, len(part))
 
 
-def _follow(
-    luna: service.Service, made: list[Submission], shown: list[dict[str, str]], node: str | None
-) -> None:
-    """Tells the browser when the files are there, or the person that they will not be."""
-    host = luna.host
-    prompt_id, client = host.running_prompt_id(), host.running_client()
-    watch = _watches.setdefault(id(luna), JobWatch(luna))
-    left = {submission.job_id for submission in made}
-    failed: list[Job] = []
-
-    def job_ended(job: Job) -> None:
-        left.discard(job.job_id)
-        if job.state != "done":
-            failed.append(job)
-            log.warning(
-                "[luna] the images of job %s are not saved (%s): %s",
-                job.job_id,
-                job.state,
-                job.error,
-            )
-        if left:
-            return
-        worst = failed[0] if failed else job
-        told = {
-            "node": node,
-            "prompt_id": prompt_id,
-            "output": {"images": shown},
-            "state": worst.state,
-            "error": worst.error,
-        }
-        host.send("luna.saved", told, client)
-
-    for submission in made:
-        watch.follow(submission.job_id, job_ended)
-
-
-def _twice(problem: LunaError) -> str:
-    return " (luna may have them too)" if isinstance(problem, SubmitUncertainError) else ""
+def _fitting(pictures: Sequence[Any], limit: int) -> Sequence[Any]:
+    total = 0
+    for number, picture in enumerate(pictures):
+        total += size_of(picture)
+        if total > limit and number:
+            return pictures[:number]
+    return pictures
 
 
 NODES = [LunaSaveImage]

@@ -102,13 +102,45 @@ def expand_references(
         inner = match[1]
         if inner.startswith("date:"):
             return format_date(inner[len("date:") :], now)
-        name, dot, widget = inner.partition(".")
-        if not dot or "." in widget or prompt is None:
-            return match[0]
-        value = _widget_value(name, widget, prompt, workflow or {})
-        return match[0] if value is None else _UNSAFE.sub("_", value)
+        value = _reference(inner, prompt, workflow)
+        return match[0] if value is None else value
 
     return _PATTERN.sub(expand, text)
+
+
+def expand_widgets(
+    text: str, prompt: Mapping[str, Any] | None, workflow: Mapping[str, Any] | None
+) -> str:
+    """``%Node.widget%`` alone, in a template whose other variables are filled in later: they stay whole.
+
+    A ``%`` that closes a ``%time:`` or ``%date:`` may begin a reference.
+    """
+    out, at = "", 0
+    while at < len(text):
+        match = _PATTERN.match(text, at)
+        value = match and _reference(match[1], prompt, workflow)
+        if match is None:
+            out, at = out + text[at], at + 1
+        elif value is not None:
+            out, at = out + value, match.end()
+        elif not match[1].startswith(("time:", "date:")):
+            out, at = out + "%" + match[1], match.end() - 1
+        else:
+            shared = _PATTERN.match(text, match.end() - 1)
+            follows = shared is not None and _reference(shared[1], prompt, workflow) is not None
+            out, at = out + match[0], match.end() - follows
+    return out
+
+
+def _reference(
+    inner: str, prompt: Mapping[str, Any] | None, workflow: Mapping[str, Any] | None
+) -> str | None:
+    """What stands for ``Node.widget``, safe for a name; None if it is no reference."""
+    name, dot, widget = inner.partition(".")
+    if not dot or "." in widget or prompt is None:
+        return None
+    value = _widget_value(name, widget, prompt, workflow or {})
+    return None if value is None else _UNSAFE.sub("_", value)
 
 
 def format_date(pattern: str, now: datetime) -> str:

@@ -1,4 +1,4 @@
-"""Handing pictures to luna: one task for a batch, the names that come back, and when luna may be trusted with them.
+"""Handing pictures to luna, for all save nodes: when a server may be trusted with them, and who saves them if not.
 
 The problem: a save that returns at once promises that the file will be there, in the folder that this ComfyUI shows.
 A server on another machine may be allowed to write to a folder of the same name. So the first batch for a folder is
@@ -7,94 +7,102 @@ waited for and looked at; from then on the server is trusted with it.
 
 from __future__ import annotations
 
-import json
+import logging
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from luna_client import Cancel, Client, Submission
+from luna_client import (
+    Cancel,
+    Client,
+    LunaError,
+    NotPermittedError,
+    RequestCancelledError,
+    Submission,
+    SubmitUncertainError,
+)
 from luna_client.request import Progress
-from luna_client.tensors import size_of
 
-from .prefix import Names
+from .refusal import LunaRefusalError, ended
+from .service import Service
 
+log = logging.getLogger("luna")
+
+#: How long a full save queue is asked again, in seconds: then ComfyUI saves, which takes less than waiting.
+PATIENCE = 2.0
 #: How long the first batch for a folder may take to be written, in seconds.
 FIRST_WAIT = 5.0
 #: What the names and the header of a request need at most, in bytes.
 _ROOM = 65536
 
 
-@dataclass(frozen=True)
-class Metadata:
-    """The text chunks, as strings that go into the file as they are."""
+@dataclass(frozen=True, eq=False)
+class Parcel:
+    """One submission: a task (docs/protocol.md, section 6), its tensors, and how many pictures they are."""
 
-    prompt: str | None = None
-    extra: Mapping[str, str] | None = None
-    embed: bool = True
-
-
-def metadata_of(prompt: Any, extra_pnginfo: Mapping[str, Any] | None, disabled: bool) -> Metadata:
-    """The chunks that ComfyUI's SaveImage writes; none where metadata is disabled."""
-    if disabled:
-        return Metadata(embed=False)
-    extra = {key: json.dumps(value) for key, value in (extra_pnginfo or {}).items()}
-    return Metadata(None if prompt is None else json.dumps(prompt), extra)
+    task: Mapping[str, Any]
+    tensors: Mapping[str, Any]
+    count: int
 
 
-def task_of(
-    names: Names, first: int, count: int, output: str, metadata: Metadata
-) -> dict[str, Any]:
-    """The task for pictures ``first`` to ``first + count - 1`` of a batch; their tensors are ``image_0`` and so on."""
-    images = []
-    for index in range(first, first + count):
-        entry: dict[str, Any] = {"tensor": f"image_{index - first}"}
-        if "%batch_num%" in names.stem:
-            entry["filename"] = names.stem_of(index)
-        images.append(entry)
-    task: dict[str, Any] = {
-        "output_dir": output,
-        "save_path": names.subfolder,
-        "filename": names.stem,
-        "templates": False,
-        "counter": {"digits": 5, "suffix": "_"},
-        "png_compression": 4,
-        "embed_workflow": metadata.embed,
-        "images": images,
-    }
-    if metadata.prompt is not None:
-        task["prompt"] = metadata.prompt
-    if metadata.extra:
-        task["extra_pnginfo"] = dict(metadata.extra)
-    return task
+#: The next parcel, after so many pictures were taken, of at most so many bytes of tensors.
+NextParcel = Callable[[int, int], Parcel]
+
+
+def hand_over(
+    luna: Service, next_parcel: NextParcel, total: int, output: str, made: list[Submission]
+) -> LunaError | None:
+    """Hands ``total`` pictures to luna, in as many submissions as their size asks for; what it took is in ``made``.
+
+    The first submission for a folder is waited for (:class:`Trust`).
+
+    -> None when all were taken; else why the rest was not, which ComfyUI has to save.
+
+    Raises:
+        RequestCancelledError, or ComfyUI's interrupt: the person does not want them any more.
+    """
+    server = luna.address
+    known = _trust.of(server, output)
+    if known is False:
+        return NotPermittedError(f"luna at {server} writes to another machine's {output}")
+
+    def work(client: Client, tell: Progress, stop: Cancel) -> None:
+        submit(client, next_parcel, total, made, tell, stop)
+        if known is None and not _trust.look(client, server, output, made):
+            made.clear()
+            raise NotPermittedError(
+                f"luna at {server} wrote to another {output} than this ComfyUI's: they are on different machines"
+            )
+
+    try:
+        luna.call(work, patience=PATIENCE)
+    except RequestCancelledError:
+        raise
+    except LunaError as problem:
+        return problem
+    return None
 
 
 def submit(
-    luna: Client,
-    pictures: Sequence[Any],
-    names: Names,
-    output: str,
-    metadata: Metadata,
+    client: Client,
+    next_parcel: NextParcel,
+    total: int,
     made: list[Submission],
     tell: Progress,
-    stop: Cancel,
+    stop: Cancel | None,
 ) -> None:
-    """Hands the pictures over, in as many tasks as their size asks for, each durable when it is in ``made``.
+    """Submits parcel after parcel; each is durable when it is in ``made``.
 
     Goes on after those that ``made`` holds already: a server that is overloaded in the middle is asked again without
     saving the first ones twice.
-
-    Args:
-        pictures: [H, W, C] each, uint8.
     """
-    limit = luna.connection(10.0).welcome.limits.max_body_bytes - _ROOM
-    while (first := count_of(made)) < len(pictures):
-        part = _fitting(pictures[first:], limit)
-        task = task_of(names, first, len(part), output, metadata)
-        tensors = {f"image_{n}": picture for n, picture in enumerate(part)}
-        made.append(luna.submit_async(task, tensors, cancel=stop))
-        tell(count_of(made), len(pictures), "save")
+    limit = client.connection(10.0).welcome.limits.max_body_bytes - _ROOM
+    while (first := count_of(made)) < total:
+        parcel = next_parcel(first, limit)
+        made.append(client.submit_async(parcel.task, parcel.tensors, cancel=stop))
+        tell(count_of(made), total, "save")
 
 
 def count_of(made: Sequence[Submission]) -> int:
@@ -102,13 +110,23 @@ def count_of(made: Sequence[Submission]) -> int:
     return sum(len(submission.files) for submission in made)
 
 
-def _fitting(pictures: Sequence[Any], limit: int) -> Sequence[Any]:
-    total = 0
-    for number, picture in enumerate(pictures):
-        total += size_of(picture)
-        if total > limit and number:
-            return pictures[:number]
-    return pictures
+def allow_here(luna: Service, problem: LunaError) -> None:
+    """Says in one line that ComfyUI saves what luna did not take.
+
+    Raises:
+        LunaRefusalError: it may not: local work is forbidden.
+    """
+    if not luna.settings.local_work:
+        raise LunaRefusalError(
+            f"luna does not save the images: {ended(problem.message)} Local work is forbidden here (Luna.LocalWork,"
+            " LUNA_LOCAL_WORK or luna.json), so nobody does."
+        ) from problem
+    log.warning("[luna] ComfyUI saves the images itself%s: %s", twice(problem), problem.message)
+
+
+def twice(problem: LunaError) -> str:
+    """Says that a picture may exist twice, where nobody knows whether luna took it."""
+    return " (luna may have them too)" if isinstance(problem, SubmitUncertainError) else ""
 
 
 class Trust:
@@ -123,9 +141,7 @@ class Trust:
         with self._lock:
             return self._known.get((server, output))
 
-    def look(
-        self, luna: Client, server: str, output: str, subfolder: str, made: Sequence[Submission]
-    ) -> bool:
+    def look(self, client: Client, server: str, output: str, made: Sequence[Submission]) -> bool:
         """Waits for the first batch and looks whether its files are here.
 
         -> false: they are not, so the folder is another one over there. True: they are, or it cannot be told yet
@@ -135,15 +151,17 @@ class Trust:
             LunaError: the server went away meanwhile.
         """
         for submission in made:
-            job = luna.job_wait(submission.job_id, FIRST_WAIT)
-            if job.state != "done":
+            job = client.job_wait(submission.job_id, FIRST_WAIT)
+            if job.state != "done" or not job.paths:
                 return True
-            for name in submission.files:
-                if not os.path.exists(os.path.join(output, subfolder, name.filename)):
-                    return self._note(server, output, False)
+            if not all(os.path.exists(path) for path in job.paths):
+                return self._note(server, output, False)
         return self._note(server, output, True)
 
     def _note(self, server: str, output: str, same: bool) -> bool:
         with self._lock:
             self._known[server, output] = same
         return same
+
+
+_trust = Trust()

@@ -9,13 +9,15 @@ import fake_comfy_api
 import pytest
 from fake_host import FakeHost
 from fake_luna import FakeLuna
-
-from luna_nodes import service as services
-from luna_nodes.service import Service
-from luna_nodes.settings import SettingsSource
-from manual_clock import ManualClock
+from multi_saver_run import NOW
 
 fake_comfy_api.install()
+
+from luna_nodes import announce, nodes_multi_save, saving  # noqa: E402  (needs the API)
+from luna_nodes import service as services  # noqa: E402
+from luna_nodes.service import Service  # noqa: E402
+from luna_nodes.settings import SettingsSource  # noqa: E402
+from manual_clock import ManualClock  # noqa: E402
 
 
 @pytest.fixture
@@ -41,3 +43,39 @@ def service(
     source = SettingsSource(environment, lambda: None, tmp_path / "luna.json")
     with services.replaced(Service(host, source, make_client=luna.make, clock=clock)) as made:
         yield made
+
+
+# -- saving ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(autouse=True)
+def trust(monkeypatch: pytest.MonkeyPatch) -> saving.Trust:
+    """No server is known yet, and no job is followed."""
+    fresh = saving.Trust()
+    monkeypatch.setattr(saving, "_trust", fresh)
+    monkeypatch.setattr(announce, "_watches", {})
+    return fresh
+
+
+@pytest.fixture
+def fixed_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nodes_multi_save, "local_now", lambda: NOW)
+
+
+@pytest.fixture
+def output(host: FakeHost) -> Path:
+    """ComfyUI's output folder; not there yet."""
+    return Path(host.output_folder())
+
+
+@pytest.fixture
+def writing(output: Path, luna: FakeLuna) -> Path:
+    """The same; what luna takes is there at once."""
+
+    def write(job_id: str, _files: object) -> None:
+        for path in luna.jobs[job_id].paths:
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            Path(path).write_bytes(b"picture")
+
+    luna.on_submit = write
+    return output

@@ -91,6 +91,9 @@ def install() -> None:
         Combo=_type("Combo", widget=True),
         String=_type("String", widget=True),
         Boolean=_type("Boolean", widget=True),
+        Int=_type("Int", widget=True),
+        Float=_type("Float", widget=True),
+        Custom=_type,
     )
     package, latest = types.ModuleType("comfy_api"), types.ModuleType("comfy_api.latest")
     latest.io, latest.ComfyExtension = io, ComfyExtension  # type: ignore[attr-defined]

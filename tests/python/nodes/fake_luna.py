@@ -17,6 +17,7 @@ from luna_client import (
     Event,
     Images,
     Job,
+    JobImage,
     Latents,
     LunaError,
     ModelFile,
@@ -25,6 +26,7 @@ from luna_client import (
     RequestCancelledError,
     Submission,
 )
+from luna_client.clock import Clock
 from luna_client.control_results import (
     Answer,
     AttentionMode,
@@ -112,6 +114,7 @@ class FakeLuna:
         self.masks = False
         self.above = ""  # of the output folder, in the names that come back
         self.accepts = True
+        self.clock = Clock()
         self.answers: tuple[Answer, ...] = ()
         self.on_submit: Callable[[str, Any], None] = lambda job_id, task: None
 
@@ -218,17 +221,43 @@ class FakeLuna:
         self._do("submit_async", task, images, **options)
         job_id = f"j-{len(self.of('submit_async'))}"
         start = sum(len(call.args[0]["images"]) for call in self.of("submit_async")[:-1])
-        files = tuple(
-            SavedName(
-                index,
-                self.above + task["save_path"],
-                f"{task['filename']}_{start + index + 1:05}_.png",
+        files = self.named(task, images or {}, start)
+        written = tuple(
+            JobImage(
+                name.index,
+                "done",
+                f"{task['output_dir']}/{name.subfolder.removeprefix(self.above)}/{name.filename}",
             )
-            for index in range(len(task["images"]))
+            for name in files
         )
-        self.jobs.setdefault(job_id, Job(job_id, state="done"))
+        self.jobs.setdefault(job_id, Job(job_id, state="done", progress=1.0, images=written))
         self.on_submit(job_id, files)
         return Submission(job_id, "key", len(files), 1, files)
+
+    def named(self, task: Any, tensors: Any, start: int) -> tuple[SavedName, ...]:
+        """The names that the server reserves: with a counter, and for templates a name of their own."""
+        if "counter" in task:
+            return tuple(
+                SavedName(
+                    index,
+                    self.above + task["save_path"],
+                    f"{task['filename']}_{start + index + 1:05}_.png",
+                )
+                for index in range(len(task["images"]))
+            )
+        pictures = [
+            (entry, number)
+            for entry in task["images"]
+            for number in range(len(tensors[entry["tensor"]]))
+        ]
+        return tuple(
+            SavedName(
+                index,
+                f"{self.above}{task['save_path']}",
+                f"{entry['affix']}_{number}.{entry['format']}",
+            )
+            for index, (entry, number) in enumerate(pictures)
+        )
 
     def job_wait(self, job_id: str, timeout: float = 60.0, **_options: Any) -> Job:
         self._do("job_wait", job_id)

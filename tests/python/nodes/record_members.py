@@ -102,7 +102,7 @@ def record_api(root: Path) -> dict[str, list[str]]:
             ]
         if node.name in ("Input", "WidgetInput", "Output"):
             taken[node.name] = parameters(node)
-        if node.name in ("Combo", "String", "Boolean", "Int"):
+        if node.name in ("Combo", "String", "Boolean", "Int", "Float"):
             for inner in node.body:
                 if isinstance(inner, ast.ClassDef) and inner.name == "Input":
                     taken[f"{node.name}.Input"] = parameters(inner)

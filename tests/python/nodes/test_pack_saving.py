@@ -21,24 +21,17 @@ from luna_client import (
     Submission,
     SubmitUncertainError,
 )
-from luna_nodes import nodes_save
-from luna_nodes.nodes_save import LunaSaveImage
+from luna_nodes import announce
+from luna_nodes.nodes_save import LunaSaveImage, parcel_of
+from luna_nodes.prefix import Names
 from luna_nodes.refusal import LunaRefusalError
-from luna_nodes.saving import Metadata, Trust, metadata_of, submit
+from luna_nodes.saving import Trust, submit
 from luna_nodes.service import Service
 from manual_clock import ManualClock
 
 IMAGES = np.stack([np.full((4, 6, 3), value, np.float32) for value in (0.0, 0.5, 1.2)])
 PROMPT = {"1": {"class_type": "KSampler", "inputs": {"seed": 7}}}
 EXTRA = {"workflow": {"nodes": [], "name": "Käse"}}
-
-
-@pytest.fixture(autouse=True)
-def trust(monkeypatch: pytest.MonkeyPatch) -> Trust:
-    fresh = Trust()
-    monkeypatch.setattr(nodes_save, "_trust", fresh)
-    monkeypatch.setattr(nodes_save, "_watches", {})
-    return fresh
 
 
 @pytest.fixture
@@ -126,12 +119,6 @@ def test_disabled_metadata_writes_no_chunks(
     assert "prompt" not in task and "extra_pnginfo" not in task
 
 
-def test_metadata_is_the_text_that_the_stock_node_writes() -> None:
-    assert metadata_of(None, None, disabled=False) == Metadata(None, {})
-    made = metadata_of({"ä": 1}, {"workflow": [1]}, disabled=False)
-    assert (made.prompt, made.extra) == ('{"\\u00e4": 1}', {"workflow": "[1]"})
-
-
 def test_the_number_in_the_batch_goes_into_each_name(
     service: Service, output: Path, luna: FakeLuna
 ) -> None:
@@ -144,12 +131,15 @@ def test_a_batch_larger_than_a_request_goes_in_parts(luna: FakeLuna) -> None:
     pictures = [np.zeros((10, 10, 3), np.uint8)] * 5
     luna.max_body_bytes = 65536 + 2 * 300
     told: list[int] = []
-    from luna_nodes.prefix import Names
-
     names = Names("", "p_%batch_num%")
     made: list[Submission] = []
     submit(
-        luna, pictures, names, "/out", Metadata(), made, lambda value, *_: told.append(value), None
+        luna,
+        lambda first, limit: parcel_of(pictures, first, limit, names, "/out", None),
+        len(pictures),
+        made,
+        lambda value, *_: told.append(value),
+        None,
     )
     assert [submission.images for submission in made] == [2, 2, 1]
     assert told == [2, 4, 5]
@@ -166,7 +156,7 @@ def test_the_browser_is_told_when_the_files_are_there(
 ) -> None:
     answer = save()
     _join_watch(service)
-    ((event, data, client),) = host.sent
+    ((event, data, client),) = ends(host)
     assert (event, client) == ("luna.saved", "browser-1")
     assert data["node"] == "9" and data["prompt_id"] == "prompt-1" and data["state"] == "done"
     assert data["output"] == answer.ui
@@ -179,7 +169,7 @@ def test_a_batch_in_parts_is_told_when_all_its_files_are_there(
     answer = save()
     _join_watch(service)
     assert len(luna.of("submit_async")) == 3
-    ((_event, data, _client),) = host.sent
+    ((_event, data, _client),) = ends(host)
     assert data["output"] == answer.ui and len(answer.ui["images"]) == 3
 
 
@@ -189,16 +179,21 @@ def test_a_job_that_failed_is_told_with_its_reason(
     luna.jobs["j-1"] = Job("j-1", state="failed", error="the disk is full")
     save()
     _join_watch(service)
-    assert host.sent[0][1]["state"] == "failed"
-    assert host.sent[0][1]["error"] == "the disk is full"
+    assert ends(host)[0][1]["state"] == "failed"
+    assert ends(host)[0][1]["error"] == "the disk is full"
     assert any("the disk is full" in line for line in caplog.messages)
 
 
+def ends(host: FakeHost) -> list[Any]:
+    """What was told of pictures at their end."""
+    return [told for told in host.sent if told[0] == "luna.saved"]
+
+
 def _join_watch(service: Service) -> None:
-    thread = nodes_save._watches[id(service)]._thread
+    thread = announce._watches[id(service)]._thread
     if thread is not None:
         thread.join(20.0)
-    assert nodes_save._watches[id(service)].outstanding == 0
+    assert announce._watches[id(service)].outstanding == 0
 
 
 # -- when ComfyUI saves itself ---------------------------------------------------------------------
@@ -251,7 +246,7 @@ def test_what_luna_took_before_it_went_away_is_not_saved_twice(
         "local.png",
     ]
     _join_watch(service)
-    assert host.sent[0][1]["output"] == answer.ui
+    assert ends(host)[0][1]["output"] == answer.ui
 
 
 def test_an_overload_in_the_middle_saves_nothing_twice(
@@ -279,7 +274,7 @@ def test_a_part_that_failed_is_told_whatever_the_others_did(
     luna.jobs["j-1"] = Job("j-1", state="failed", error="the disk is full")
     save()
     _join_watch(service)
-    assert (host.sent[0][1]["state"], host.sent[0][1]["error"]) == ("failed", "the disk is full")
+    assert (ends(host)[0][1]["state"], ends(host)[0][1]["error"]) == ("failed", "the disk is full")
 
 
 def test_a_full_save_queue_is_not_waited_for_long(

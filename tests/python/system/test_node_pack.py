@@ -23,7 +23,7 @@ from fake_host import FakeHost, InterruptedByPerson  # noqa: E402
 
 fake_comfy_api.install()
 
-from luna_nodes import control, nodes_save  # noqa: E402  (needs the API)
+from luna_nodes import announce, control, nodes_save, saving  # noqa: E402  (needs the API)
 from luna_nodes import service as services  # noqa: E402
 from luna_nodes.clip_proxy import LunaCLIP  # noqa: E402
 from luna_nodes.fallback import Fallback  # noqa: E402
@@ -165,8 +165,8 @@ def test_the_model_list_is_what_the_server_has(luna: NodeProcess, service: Servi
 
 @pytest.fixture
 def saver(monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setattr(nodes_save, "_trust", Trust())
-    monkeypatch.setattr(nodes_save, "_watches", {})
+    monkeypatch.setattr(saving, "_trust", Trust())
+    monkeypatch.setattr(announce, "_watches", {})
 
     class Running(nodes_save.LunaSaveImage):
         hidden = SimpleNamespace(
@@ -191,14 +191,14 @@ def test_saved_pictures_are_the_stock_nodes(
         "seed5_00043_.png",
     ]
     paths = [tmp_path / "output" / "a" / image["filename"] for image in answer.ui["images"]]
-    eventually(lambda: len(host.sent), lambda count: count == 1)
+    eventually(lambda: host.sent, lambda sent: bool(sent) and sent[-1][0] == "luna.saved")
     assert [number_of(path) for path in paths] == [3, 4]
     assert texts(paths[0]) == {
         "prompt": json.dumps(saver.hidden.prompt),
         "workflow": json.dumps(saver.hidden.extra_pnginfo["workflow"]),
     }
-    event, data, _client = host.sent[0]
-    assert (event, data["state"], data["output"]) == ("luna.saved", "done", answer.ui)
+    _event, data, _client = host.sent[-1]
+    assert (data["state"], data["output"]) == ("done", answer.ui)
     assert host.saved == []
 
 
