@@ -1,19 +1,49 @@
-// luna in ComfyUI's browser part: settings, and the preview of pictures that luna has written.
+// luna in ComfyUI's browser part: settings, what luna does with pictures, and the workflow in a JPEG.
 //
-// A "Save Image (luna)" node returns before its files are there, so the first preview finds nothing. When luna says
-// that the files are written, the server part sends "luna.saved", and the node's output is announced once more, here in
-// this browser only: the preview is then drawn as after any other save.
+// A save node returns before its files are there, so the first preview finds nothing. When luna says that the files are
+// written, the server part sends "luna.saved", and the node's output is announced once more, here in this browser only:
+// the preview is then drawn as after any other save. On the way there, "luna.progress" is shown on the node.
 
 import { app } from "../../scripts/app.js";
 import { api } from "../../scripts/api.js";
+import { parsePythonJson, readJpegTexts } from "./jpeg_texts.js";
+import { executedLine, progressLine, savedLine, withDaemonSwitch } from "./save_status.js";
 
 const SAVED = "luna.saved";
+const PROGRESS = "luna.progress";
+
+/** The nodes that have a line of their own for what is said of their pictures. */
+const TELLING = ["LunaMultiSaver", "LunaSaveStatus"];
 
 function toast(severity, summary, detail) {
   app.extensionManager?.toast?.add({ severity, summary, detail, life: 10000 });
 }
 
+/** The node of an execution id, which is "5:12" for node 12 in the subgraph that is node 5. */
+function nodeOf(id) {
+  let graph = app.rootGraph ?? app.graph;
+  let node = null;
+  for (const part of String(id ?? "").split(":")) {
+    node = graph?.getNodeById(part) ?? null;
+    graph = node?.subgraph;
+  }
+  return node;
+}
+
+function say(node, line) {
+  const widget = node?.lunaStatus;
+  if (widget && line !== null) {
+    widget.value = line;
+    node.setDirtyCanvas?.(true, true);
+  }
+}
+
+function showProgress({ detail }) {
+  say(nodeOf(detail.node), progressLine(detail));
+}
+
 function showSaved({ detail }) {
+  say(nodeOf(detail.node), savedLine(detail));
   if (detail.state !== "done") {
     toast("error", "luna did not save the images", detail.error ? String(detail.error) : detail.state);
     return;
@@ -25,6 +55,59 @@ function showSaved({ detail }) {
   const output = { ...detail.output, images: detail.output.images.map((image) => ({ ...image })) };
   const announced = { node: detail.node, display_node: detail.node, prompt_id: detail.prompt_id, output };
   api.dispatchEvent(new CustomEvent("executed", { detail: announced }));
+}
+
+/** Calls more after a method of a node class, which may not be there. */
+function after(prototype, name, more) {
+  const before = prototype[name];
+  prototype[name] = function (...args) {
+    const result = before?.apply(this, args);
+    more.apply(this, args);
+    return result;
+  };
+}
+
+function addStatusLine(prototype) {
+  after(prototype, "onNodeCreated", function () {
+    this.lunaStatus = this.addWidget("text", "status", "", () => {}, { serialize: false });
+    this.lunaStatus.serialize = false; // neither in the workflow nor in the prompt
+    this.lunaStatus.disabled = true;
+  });
+  after(prototype, "onExecuted", function (output) {
+    say(this, executedLine(output));
+  });
+}
+
+function takeOldWorkflows(prototype) {
+  after(prototype, "onConfigure", function (info) {
+    const values = withDaemonSwitch(info?.widgets_values);
+    if (values === info?.widgets_values) {
+      return;
+    }
+    this.widgets.filter((widget) => widget.serialize !== false).forEach((widget, n) => {
+      if (n < values.length) {
+        widget.value = values[n];
+      }
+    });
+  });
+}
+
+/** Lets a JPEG that holds a workflow, or else a prompt, open as one. */
+function openJpegs() {
+  const open = app.handleFile;
+  app.handleFile = async function (file, source, options) {
+    if (file?.type === "image/jpeg") {
+      const { workflow, prompt } = readJpegTexts(await file.arrayBuffer());
+      const name = file.name.replace(/\.\w+$/, "");
+      if (workflow) {
+        return await app.loadGraphData(parsePythonJson(workflow), true, true, name, { openSource: source });
+      }
+      if (prompt) {
+        return await app.loadApiJson(parsePythonJson(prompt), name);
+      }
+    }
+    return await open.call(app, file, source, options);
+  };
 }
 
 app.registerExtension({
@@ -55,7 +138,17 @@ app.registerExtension({
       defaultValue: true,
     },
   ],
+  beforeRegisterNodeDef(nodeType, nodeData) {
+    if (TELLING.includes(nodeData.name)) {
+      addStatusLine(nodeType.prototype);
+    }
+    if (nodeData.name === "LunaMultiSaver") {
+      takeOldWorkflows(nodeType.prototype);
+    }
+  },
   setup() {
     api.addEventListener(SAVED, showSaved);
+    api.addEventListener(PROGRESS, showProgress);
+    openJpegs();
   },
 });

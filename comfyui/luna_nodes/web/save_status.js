@@ -1,0 +1,37 @@
+// What a save node says of its pictures on the graph, in one line; and old workflows whose values stand elsewhere.
+
+/** How far luna is: the server part's event "luna.progress". */
+export function progressLine({ value, total }) {
+  return `luna saves ${images(total)}: ${Math.floor(value * 100)} %`;
+}
+
+/** What became of the pictures: the server part's event "luna.saved". */
+export function savedLine({ state, error, output }) {
+  if (state !== "done") {
+    return `luna did not save all images: ${error ? String(error) : state}`;
+  }
+  const discarded = output.images.filter((image) => image.discarded).length;
+  return `${images(output.images.length)} saved${discarded ? `, ${discarded} of them in _discarded` : ""}`;
+}
+
+/** The first line of what the node itself says; nothing of a node that says nothing. */
+export function executedLine(output) {
+  const text = output?.text;
+  const first = Array.isArray(text) ? text[0] : text;
+  return typeof first === "string" ? first.replace(/^\[LunaMultiSaver\] /, "") : null;
+}
+
+/**
+ * The values of a saved Luna Multi Saver, with one for daemon_save where it is from before there was that switch.
+ * @param {Array} values as the workflow holds them; the third is daemon_save, or save_mode in old ones.
+ */
+export function withDaemonSwitch(values) {
+  if (!Array.isArray(values) || !["parallel", "sequential"].includes(values[2])) {
+    return values;
+  }
+  return [...values.slice(0, 2), false, ...values.slice(2)];
+}
+
+function images(count) {
+  return `${count} ${count === 1 ? "image" : "images"}`;
+}

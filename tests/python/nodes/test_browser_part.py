@@ -1,0 +1,132 @@
+"""The browser part's own modules, run by Node.js: they read what the savers write."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from luna_nodes.picture_files import Options, encode
+from luna_nodes.picture_text import PictureFacts, embedded
+
+WEB = Path(__file__).resolve().parents[3] / "comfyui" / "luna_nodes" / "web"
+NODE = shutil.which("node") or shutil.which("nodejs")
+FACTS = PictureFacts("ORIG", "foo", "sd/foo", "2025_12_02_233642", 0)
+PIXELS = np.zeros((8, 8, 3), np.uint8)
+
+pytestmark = pytest.mark.skipif(NODE is None, reason="needs Node.js")
+
+
+def run(tmp_path: Path, program: str, *arguments: str) -> Any:
+    """Runs a module that prints JSON; the pack's modules lie beside it."""
+    for module in ("jpeg_texts", "save_status"):
+        shutil.copy(WEB / f"{module}.js", tmp_path / f"{module}.mjs")
+    (tmp_path / "program.mjs").write_text(program, "utf-8")
+    assert NODE is not None
+    done = subprocess.run(
+        [NODE, str(tmp_path / "program.mjs"), *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+READ = """
+import { readFileSync } from "node:fs";
+import { readJpegTexts } from "./jpeg_texts.mjs";
+const file = readFileSync(process.argv[2]);
+const own = file.buffer.slice(file.byteOffset, file.byteOffset + file.byteLength);
+console.log(JSON.stringify(readJpegTexts(own)));
+"""
+
+
+def texts_of(tmp_path: Path, data: bytes) -> Any:
+    (tmp_path / "picture.jpg").write_bytes(data)
+    return run(tmp_path, READ, str(tmp_path / "picture.jpg"))
+
+
+def test_a_jpeg_gives_its_workflow_back(tmp_path: Path) -> None:
+    extra = {"workflow": {"nodes": [1], "name": "Käse"}, "a": 1, "b": 2, "c": 3, "d": 4}
+    made = encode("jpeg", PIXELS, Options(), embedded({"1": {}}, extra), FACTS)
+    expected = {"prompt": '{"1": {}}', **{key: json.dumps(value) for key, value in extra.items()}}
+    assert texts_of(tmp_path, made.data) == expected
+
+
+def test_other_savers_spellings_are_read(tmp_path: Path) -> None:
+    # big-endian, capital letters, a text short enough to lie in the directory
+    text = b"Workflow:{}\0"
+    block = b"MM\0\x2a\0\0\0\x08" + bytes.fromhex(
+        "0002 010e 0002 0000000c 00000026 010f 0002 00000004"
+    )
+    block += b"a:b\0" + b"\0\0\0\0" + text
+    app1 = b"\xff\xe1" + (len(block) + 8).to_bytes(2, "big") + b"Exif\0\0" + block
+    assert texts_of(tmp_path, b"\xff\xd8" + app1 + b"\xff\xda\0\x02") == {
+        "workflow": "{}",
+        "a": "b",
+    }
+
+
+@pytest.mark.parametrize("cut", [0, 3, 40, 100, 400])
+def test_a_jpeg_without_texts_or_cut_off_gives_none(cut: int, tmp_path: Path) -> None:
+    made = encode("jpeg", PIXELS, Options(), embedded({"1": "x" * 500}, None), FACTS)
+    assert texts_of(tmp_path, made.data[:cut]) == {}
+
+
+def test_a_jpeg_with_a_broken_directory_gives_none(tmp_path: Path) -> None:
+    made = encode("jpeg", PIXELS, Options(), embedded({"1": "x"}, None), FACTS)
+    at = made.data.index(b"Exif\0\0") + 6
+    broken = made.data[: at + 4] + b"\xff\xff\xff\x7f" + made.data[at + 8 :]
+    assert texts_of(tmp_path, broken) == {}
+
+
+def test_pythons_json_is_read_with_its_numbers_that_are_none(tmp_path: Path) -> None:
+    value = {"a": float("nan"), "b": [float("inf"), -1], "c": 'x": NaN, y'}
+    program = """
+import { parsePythonJson } from "./jpeg_texts.mjs";
+console.log(JSON.stringify(parsePythonJson(process.argv[2])));
+"""
+    read = run(tmp_path, program, json.dumps(value))
+    assert read == {"a": None, "b": [None, -1], "c": 'x": NaN, y'}
+
+
+def test_the_line_on_a_node_says_what_becomes_of_its_pictures(tmp_path: Path) -> None:
+    program = """
+import { executedLine, progressLine, savedLine } from "./save_status.mjs";
+const images = [{}, { discarded: true }];
+console.log(JSON.stringify([
+  progressLine({ value: 0.339, total: 3 }),
+  savedLine({ state: "done", output: { images } }),
+  savedLine({ state: "done", output: { images: [{}] } }),
+  savedLine({ state: "failed", error: "the disk is full", output: { images } }),
+  executedLine({ text: ["[LunaMultiSaver] Submitted 3 images to daemon (Job ID: j)"] }),
+  executedLine({ images }),
+]));
+"""
+    assert run(tmp_path, program) == [
+        "luna saves 3 images: 33 %",
+        "2 images saved, 1 of them in _discarded",
+        "1 image saved",
+        "luna did not save all images: the disk is full",
+        "Submitted 3 images to daemon (Job ID: j)",
+        None,
+    ]
+
+
+def test_workflows_from_before_the_daemon_switch_are_taken(tmp_path: Path) -> None:
+    program = """
+import { withDaemonSwitch } from "./save_status.mjs";
+const old = ["path", "name", "parallel", "disabled", 0.3];
+const fresh = ["path", "name", true, "parallel", "disabled", 0.3];
+console.log(JSON.stringify([withDaemonSwitch(old), withDaemonSwitch(fresh), withDaemonSwitch(null)]));
+"""
+    old, fresh, none = run(tmp_path, program)
+    assert old == ["path", "name", False, "parallel", "disabled", 0.3]
+    assert fresh == ["path", "name", True, "parallel", "disabled", 0.3]
+    assert none is None
