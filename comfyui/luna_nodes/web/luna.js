@@ -69,9 +69,8 @@ function after(prototype, name, more) {
 
 function addStatusLine(prototype) {
   after(prototype, "onNodeCreated", function () {
-    this.lunaStatus = this.addWidget("text", "status", "", () => {}, { serialize: false });
+    this.lunaStatus = this.addWidget("text", "status", "", () => {}, { serialize: false, read_only: true });
     this.lunaStatus.serialize = false; // neither in the workflow nor in the prompt
-    this.lunaStatus.disabled = true;
   });
   after(prototype, "onExecuted", function (output) {
     say(this, executedLine(output));
