@@ -182,7 +182,12 @@ class Submission:
 
 @dataclass(frozen=True)
 class JobImage:
-    """One image of a save job; ``path`` is absolute, on the saving node."""
+    """One image of a save job; ``path`` is absolute, on the saving node.
+
+    Attributes:
+        score: of the quality gate, where there was one; ``discarded``: it did not pass.
+        left_out: keys of texts that the file has no room for.
+    """
 
     index: int
     state: str = ""
@@ -192,11 +197,17 @@ class JobImage:
     thumbnail: str = ""
     discarded: bool = False
     score: float | None = None
+    left_out: tuple[str, ...] = ()
     error: Any = None
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> JobImage:
-        return known(cls, data, index=int(data.get("index", 0)))
+        return known(
+            cls,
+            data,
+            index=int(data.get("index", 0)),
+            left_out=tuple(data.get("left_out") or ()),
+        )
 
 
 @dataclass(frozen=True)

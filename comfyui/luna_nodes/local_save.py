@@ -100,9 +100,6 @@ def _written(
     subfolder = place.subfolder(verdict.passed)
     folder = os.path.join(output, subfolder)
     name = picture_files.publish(folder, place.stem, EXTENSIONS[each.format], encoded.data)
-    if encoded.left_out:
-        keys = ", ".join(encoded.left_out)
-        log.warning("[luna] %s has no room for the text of %s: left out", name, keys)
     return shown_as(name, subfolder, not verdict.passed, verdict.score, encoded.left_out)
 
 
@@ -113,7 +110,7 @@ def shown_as(
     score: float | None = None,
     left_out: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """A saved picture as a node tells ComfyUI of it."""
+    """A saved picture as a node tells ComfyUI of it; text that is not in it is told in the log as well."""
     shown: dict[str, Any] = {"filename": filename, "subfolder": subfolder, "type": "output"}
     if discarded:
         shown["discarded"] = True
@@ -121,6 +118,8 @@ def shown_as(
         shown["score"] = round(score, 4)
     if left_out:
         shown["left_out"] = list(left_out)
+        keys = ", ".join(left_out)
+        log.warning("[luna] %s has no room for the text of %s: left out", filename, keys)
     return shown
 
 

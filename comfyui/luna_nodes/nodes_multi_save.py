@@ -217,7 +217,8 @@ def _written(jobs: Sequence[Job], output: str) -> list[dict[str, Any]]:
     for image in (image for job in jobs for image in job.images if image.path):
         folder, name = os.path.split(os.path.relpath(image.path, output))
         discarded = image.discarded or image.state == "discarded"
-        shown.append(shown_as(name, folder.replace(os.sep, "/"), discarded, image.score))
+        subfolder = folder.replace(os.sep, "/")
+        shown.append(shown_as(name, subfolder, discarded, image.score, image.left_out))
     return shown
 
 

@@ -129,7 +129,7 @@ def test_the_browser_is_told_of_progress_and_of_the_files(
     service: Service, luna: FakeLuna, host: FakeHost, writing: Path
 ) -> None:
     written = (
-        JobImage(0, "done", f"{writing}/p/a.webp", score=0.9),
+        JobImage(0, "done", f"{writing}/p/a.webp", score=0.9, left_out=("workflow",)),
         JobImage(1, "discarded", f"{writing}/p/_discarded/b.webp", discarded=True, score=0.1),
         JobImage(2, "failed", error="the disk is full"),
     )
@@ -156,7 +156,13 @@ def test_the_browser_is_told_of_progress_and_of_the_files(
     }
     assert (end["state"], end["error"]) == ("failed", "the disk is full")
     assert end["output"]["images"] == [
-        {"filename": "a.webp", "subfolder": "p", "type": "output", "score": 0.9},
+        {
+            "filename": "a.webp",
+            "subfolder": "p",
+            "type": "output",
+            "score": 0.9,
+            "left_out": ["workflow"],
+        },
         {
             "filename": "b.webp",
             "subfolder": "p/_discarded",
