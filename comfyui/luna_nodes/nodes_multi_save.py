@@ -112,7 +112,7 @@ def _picture_inputs(values: Mapping[str, Any]) -> list[PictureInput]:
     found = []
     for number in range(1, multi_inputs.COUNT + 1):
         images, format_ = values[f"image_{number}"], values[f"format_{number}"]
-        if images is None or format_ == multi_inputs.NO_SAVE:
+        if images is None or format_ == multi_inputs.NO_SAVE or 0 in images.shape:
             continue
         # a slash would make a folder of it, and the folder is subdir's matter
         affix = clean(values[f"affix_{number}"]).replace("/", "_").replace("\\", "_")

@@ -81,14 +81,14 @@ def run_save(bench: Bench, build: Workflow) -> Result:
         result.problems.append(f"SaveImage says {names[0]}, LunaSaveImage {names[1]}")
         return result
     for stock, luna in zip(*names, strict=True):
-        _wait_for_file(output / luna)
+        wait_for_file(output / luna)
         result.differences.append(compare.pictures(luna, output / stock, output / luna))
         result.problems += _chunks(output / stock, stock_graph, workflow)
         result.problems += _chunks(output / luna, luna_graph, workflow)
     return result
 
 
-def _wait_for_file(path: Path, seconds: float = 30.0) -> None:
+def wait_for_file(path: Path, seconds: float = 30.0) -> None:
     """Waits until a picture that was promised is there; a missing one is told by the comparison."""
     deadline = time.monotonic() + seconds
     while not path.is_file() and time.monotonic() < deadline:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import daemon_nodes
 import input_pictures
+import multi_saver
 import pairs
 import proof_models
 import refusals
@@ -28,7 +29,12 @@ from report import Result, json_lines, table
 
 _SAVE, _TWO = "save", "two_processes"
 #: On one ComfyUI, in this order.
-SCENARIOS = {**refusals.SCENARIOS, **scenarios.SCENARIOS, **daemon_nodes.SCENARIOS}
+SCENARIOS = {
+    **multi_saver.SCENARIOS,
+    **refusals.SCENARIOS,
+    **scenarios.SCENARIOS,
+    **daemon_nodes.SCENARIOS,
+}
 
 
 def names() -> list[str]:

@@ -61,6 +61,28 @@ def status() -> Graph:
     return b.graph
 
 
+def multi_saver() -> Graph:
+    """A picture and its enlargement, saved by luna, and what became of them."""
+    b = Builder()
+    small = b.add("LoadImage", image="one.png")
+    large = b.add("ImageScaleBy", image=small[0], upscale_method="lanczos", scale_by=2)
+    saver = b.add(
+        "LunaMultiSaver",
+        save_path="luna/%date:yyyy-MM-dd%",
+        filename="%time:HH.MM.SS%_%width%x%height%",
+        daemon_save=True,
+        save_mode="parallel",
+        quality_gate="disabled",
+        min_quality_threshold=0.3,
+        image_1=small[0],
+        image_2=large[0],
+        format_2="png",
+    )
+    said = b.add("LunaSaveStatus", job_id=saver[0], wait=30)
+    b.add("PreviewAny", source=said[1])
+    return b.graph
+
+
 @dataclass(frozen=True)
 class Picture:
     """``whole``: the interface around the nodes is in the picture."""
@@ -72,6 +94,7 @@ class Picture:
 PICTURES = {
     "comfyui-text-to-image.png": Picture(text_to_image, whole=True),
     "comfyui-status.png": Picture(status, whole=False),
+    "comfyui-multi-saver.png": Picture(multi_saver, whole=False),
 }
 
 #: An interface that was used before: no tour, no template browser, no map over the graph.

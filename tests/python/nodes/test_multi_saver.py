@@ -214,6 +214,7 @@ def test_an_affix_is_part_of_a_name_and_never_a_path(service: Service, output: P
 
 def test_no_images_are_no_error(service: Service, output: Path) -> None:
     assert save(daemon_save=True, image_1=ONE, format_1="no save").ui["images"] == []
+    assert save(daemon_save=True, image_1=ONE[:0]).ui["images"] == []
     assert not output.exists()
 
 
