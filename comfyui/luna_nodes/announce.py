@@ -13,6 +13,7 @@ from typing import Any
 from luna_client import Job, Submission
 
 from .job_watch import JobWatch
+from .promises import promises
 from .service import Service
 
 log = logging.getLogger("luna")
@@ -68,6 +69,7 @@ class _Run:
                 job.state,
                 job.error,
             )
+        promises.release(job.job_id)
         with self._lock:
             self._parts[job.job_id] = 1.0
             self._ends[job.job_id] = job

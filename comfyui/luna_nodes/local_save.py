@@ -20,6 +20,7 @@ from . import gates, picture_files
 from .gates import Verdict
 from .host import Host
 from .picture_files import EXTENSIONS, Encoded
+from .promises import promises
 from .save_request import PictureInput, SaveRequest
 
 log = logging.getLogger("luna")
@@ -99,7 +100,9 @@ def _written(
     place = request.place(each, number)
     subfolder = place.subfolder(verdict.passed)
     folder = os.path.join(output, subfolder)
-    name = picture_files.publish(folder, place.stem, EXTENSIONS[each.format], encoded.data)
+    name = picture_files.publish(
+        folder, place.stem, EXTENSIONS[each.format], encoded.data, promises.hold
+    )
     return shown_as(name, subfolder, not verdict.passed, verdict.score, encoded.left_out)
 
 

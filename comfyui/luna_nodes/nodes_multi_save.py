@@ -17,6 +17,7 @@ from .local_save import Outcome, shown_as
 from .picture_files import Options
 from .picture_text import clean
 from .prefix import expand_widgets, local_now
+from .promises import promises
 from .refusal import LunaRefusalError, ended
 from .save_request import PictureInput, SaveRequest
 from .saving import Parcel
@@ -146,6 +147,7 @@ def _handed_over(
         made,
     )
     taken = saving.count_of(made)
+    promised = _promised(request, made, output)
     outcome, lines = Outcome((), ()), []
     try:
         if problem is not None:
@@ -165,8 +167,7 @@ def _handed_over(
     jobs = ", ".join(submission.job_id for submission in made)
     if made:
         lines.insert(0, f"{_NAME} Submitted {taken} images to daemon (Job ID: {jobs})")
-    shown = [*_promised(request, made), *outcome.shown]
-    return io.NodeOutput(jobs, ui={"text": lines, "images": shown})
+    return io.NodeOutput(jobs, ui={"text": lines, "images": [*promised, *outcome.shown]})
 
 
 def _parcel(
@@ -199,15 +200,27 @@ def _left(request: SaveRequest, taken: int) -> Sequence[PictureInput]:
     return []
 
 
-def _promised(request: SaveRequest, made: Sequence[Submission]) -> list[dict[str, Any]]:
-    """The reserved names; the server has judged the pictures. It counts folders from its allowed one, we from ours."""
-    places = [request.place(each, n) for each in request.inputs for n in range(each.count)]
+def _promised(
+    request: SaveRequest, made: Sequence[Submission], output: str
+) -> list[dict[str, Any]]:
+    """The names that luna has reserved, which nobody else may take from now on; it has judged the pictures already.
+
+    It counts folders from its allowed one, we from ours.
+    """
+    places = (request.place(each, n) for each in request.inputs for n in range(each.count))
     shown = []
-    # what luna did not take has a place, but no name
-    for place, name in zip(places, (name for submission in made for name in submission.files)):
-        aside = f"/{name.subfolder}".endswith(f"/{place.subfolder(passed=False)}")
-        discarded = aside and request.gate != "disabled"
-        shown.append(shown_as(name.filename, place.subfolder(not discarded), discarded))
+    for submission in made:
+        files = []
+        # what luna did not take has a place, but no name; zip asks for a name first, and so skips no place
+        for name, place in zip(submission.files, places):
+            aside = f"/{name.subfolder}".endswith(f"/{place.subfolder(passed=False)}")
+            discarded = aside and request.gate != "disabled"
+            files.append(shown_as(name.filename, place.subfolder(not discarded), discarded))
+        promises.add(
+            submission.job_id,
+            (os.path.join(output, file["subfolder"], file["filename"]) for file in files),
+        )
+        shown += files
     return shown
 
 

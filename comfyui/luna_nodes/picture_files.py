@@ -10,6 +10,7 @@ import io
 import os
 import re
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +23,9 @@ from .picture_text import Embedded, PictureFacts
 from .safe_names import LONGEST_NAME
 
 EXTENSIONS = {"png": "png", "webp": "webp", "jpeg": "jpg"}
+
+#: Whether a path is promised to somebody else.
+Reserved = Callable[[str], bool]
 
 #: How many names are tried one by one before the folder is listed.
 _TRIED = 16
@@ -84,10 +88,15 @@ def encode(
     return Encoded(out.getvalue(), tuple(left_out))
 
 
-def publish(folder: str, stem: str, extension: str, data: bytes) -> str:
+def publish(
+    folder: str, stem: str, extension: str, data: bytes, reserved: Reserved = lambda _path: False
+) -> str:
     """Writes a file under a name that nobody has: ``stem.ext``, else ``stem_2.ext``, ``stem_3.ext`` ... -> the name.
 
     The file is there as a whole or not at all, and writes over nothing.
+
+    Args:
+        reserved: says of a path whether it is promised to somebody else.
 
     Raises:
         OSError: it cannot be written, or its name would be too long.
@@ -103,7 +112,7 @@ def publish(folder: str, stem: str, extension: str, data: bytes) -> str:
     try:
         with open(temporary, "xb") as file:
             file.write(data)
-        return _named(temporary, folder, stem, extension)
+        return _named(temporary, folder, stem, extension, reserved)
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
@@ -131,11 +140,12 @@ def _png_texts(texts: list[tuple[str, str]]) -> PngInfo | None:
     return info if texts else None
 
 
-def _named(temporary: str, folder: str, stem: str, extension: str) -> str:
+def _named(temporary: str, folder: str, stem: str, extension: str, reserved: Reserved) -> str:
     number = 1
     while True:
         name = f"{stem}.{extension}" if number == 1 else f"{stem}_{number}.{extension}"
-        if _take(temporary, os.path.join(folder, name)):
+        path = os.path.join(folder, name)
+        if not reserved(path) and _take(temporary, path):
             return name
         number = 1 + (number if number < _TRIED else max(number, _highest(folder, stem)))
 

@@ -13,7 +13,7 @@ from multi_saver_run import NOW
 
 fake_comfy_api.install()
 
-from luna_nodes import announce, nodes_multi_save, saving  # noqa: E402  (needs the API)
+from luna_nodes import announce, nodes_multi_save, promises, saving  # noqa: E402  (needs the API)
 from luna_nodes import service as services  # noqa: E402
 from luna_nodes.service import Service  # noqa: E402
 from luna_nodes.settings import SettingsSource  # noqa: E402
@@ -54,6 +54,7 @@ def trust(monkeypatch: pytest.MonkeyPatch) -> saving.Trust:
     fresh = saving.Trust()
     monkeypatch.setattr(saving, "_trust", fresh)
     monkeypatch.setattr(announce, "_watches", {})
+    monkeypatch.setattr(promises.promises, "_jobs", {})
     return fresh
 
 

@@ -234,6 +234,25 @@ def test_a_full_queue_is_not_waited_for_long(
     assert clock.time <= 1002.0
 
 
+def test_a_name_that_luna_has_promised_is_not_taken_here(
+    service: Service, luna: FakeLuna, output: Path
+) -> None:
+    # luna has the first picture, but has not written it when its queue is full
+    luna.named = lambda *_: (SavedName(0, "", "pic_ORIG.webp"),)  # type: ignore[method-assign]
+    luna.jobs["j-1"] = Job("j-1", state="queued")
+    given = {"image_1": ONE, "subdir_1": False}
+    save(daemon_save=True, **given)
+    luna.next_problems = [OverloadedError("full", retry_after_ms=60000)]
+    answer = save(daemon_save=True, **given)
+    assert files(output) == ["pic_ORIG_2.webp"]
+    assert answer.ui["images"][0]["filename"] == "pic_ORIG_2.webp"
+    luna.jobs["j-1"] = Job("j-1", state="failed", error="the disk is full")
+    luna.events.put(Event("lost", {"n": 1}))
+    _join_watch(service)
+    save(**given)
+    assert files(output) == ["pic_ORIG.webp", "pic_ORIG_2.webp"], "it never will be written"
+
+
 def test_the_same_run_is_named_the_same_here_as_by_luna(
     service: Service, luna: FakeLuna, output: Path
 ) -> None:
