@@ -176,7 +176,10 @@ def _widget_value(
 
 
 def _node_id(name: str, prompt: Mapping[str, Any], workflow: Mapping[str, Any]) -> str | None:
-    nodes = [node for node in workflow.get("nodes", ()) if isinstance(node, Mapping)]
+    listed = workflow.get("nodes") if isinstance(workflow, Mapping) else None
+    nodes = [
+        node for node in (listed if isinstance(listed, list) else ()) if isinstance(node, Mapping)
+    ]
     by_property = [
         node
         for node in nodes

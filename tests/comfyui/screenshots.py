@@ -78,8 +78,7 @@ def multi_saver() -> Graph:
         image_2=large[0],
         format_2="png",
     )
-    said = b.add("LunaSaveStatus", job_id=saver[0], wait=30)
-    b.add("PreviewAny", source=said[1])
+    b.add("LunaSaveStatus", job_id=saver[0], wait=30)
     return b.graph
 
 
@@ -115,7 +114,7 @@ _FIT = """() => {
   const left = Math.min(...box.map((b) => b[0])), top = Math.min(...box.map((b) => b[1]));
   const right = Math.max(...box.map((b) => b[0] + b[2])), low = Math.max(...box.map((b) => b[1] + b[3]));
   const ds = window.app.canvas.ds, view = window.app.canvas.canvas.getBoundingClientRect();
-  ds.scale = Math.min(1.2, 0.9 * view.width / (right - left), 0.8 * view.height / (low - top));
+  ds.scale = Math.min(1.2, 0.9 * view.width / (right - left), 0.72 * view.height / (low - top));
   ds.offset[0] = view.width / ds.scale / 2 - (left + right) / 2;
   ds.offset[1] = view.height / ds.scale / 2 - (top + low) / 2;
   window.app.canvas.setDirty(true, true);
@@ -135,8 +134,10 @@ def take(page: Page, bench: Bench, name: str, out: Path) -> None:
         lambda: len(bench.comfyui.ask("/history")) > known, 300, "the graph had run"
     )
     page.wait_for_timeout(3000)  # the interface draws previews when it likes
-    box = page.evaluate(_FIT)
-    page.wait_for_timeout(1000)
+    # twice: previews make nodes larger, and how large is known when they have been drawn
+    for _ in range(2):
+        box = page.evaluate(_FIT)
+        page.wait_for_timeout(1000)
     taken = page.screenshot(clip=None if picture.whole else box)
     # 256 colours are enough for an interface, and a third of the bytes
     Image.open(io.BytesIO(taken)).convert("RGB").quantize(256).save(out / name, optimize=True)

@@ -94,3 +94,8 @@ def test_a_prefix_may_name_folders() -> None:
 def test_a_prefix_cannot_leave_the_output_folder(prefix: str) -> None:
     with pytest.raises(LunaRefusalError, match="leads out"):
         resolve(prefix, width=1, height=1, output="/out/output", now=NOW)
+
+
+@pytest.mark.parametrize("workflow", [None, 1, [], {"nodes": 5}, {"nodes": [1]}, {}])
+def test_a_workflow_of_another_form_is_no_error(workflow: Any) -> None:
+    assert names("%KSampler.seed%", workflow=workflow) == "42"
