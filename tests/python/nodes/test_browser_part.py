@@ -130,3 +130,135 @@ console.log(JSON.stringify([withDaemonSwitch(old), withDaemonSwitch(fresh), with
     assert old == ["path", "name", False, "parallel", "disabled", 0.3]
     assert fresh == ["path", "name", True, "parallel", "disabled", 0.3]
     assert none is None
+
+
+# -- the extension itself, in a browser part that is not there -------------------------------------
+
+STUB_APP = """
+export const opened = [];
+export const nodes = {};
+export const app = {
+  rootGraph: { getNodeById: (id) => nodes[id] ?? null },
+  extensions: [],
+  registerExtension(extension) { this.extensions.push(extension); },
+  extensionManager: { toast: { add: (toast) => opened.push(["toast", toast.detail]) } },
+  async handleFile(file) { opened.push(["stock", file.name, this === app]); },
+  async loadGraphData(graph, _clean, _restore, name) { opened.push(["graph", graph, name]); },
+  async loadApiJson(prompt, name) { opened.push(["prompt", prompt, name]); },
+};
+"""
+STUB_API = "export const api = new EventTarget();"
+BEGIN = """
+import { File } from "node:buffer";
+import { readFileSync } from "node:fs";
+// Node.js 18 has no such class
+globalThis.CustomEvent ??= class extends Event {
+  constructor(name, { detail }) { super(name); this.detail = detail; }
+};
+import { app, nodes, opened } from "./scripts/app.js";
+import { api } from "./scripts/api.js";
+await import("./extensions/luna/luna.js");
+const [luna] = app.extensions;
+luna.setup();
+class Saver {
+  constructor() { this.widgets = [{ name: "save_path", value: "" }]; this.onNodeCreated(); }
+  addWidget(type, name, value, callback, options) {
+    const widget = { type, name, value, options };
+    this.widgets.push(widget);
+    return widget;
+  }
+  onNodeCreated() { this.created = true; }
+}
+luna.beforeRegisterNodeDef(Saver, { name: "LunaMultiSaver" });
+class Other {}
+luna.beforeRegisterNodeDef(Other, { name: "SaveImage" });
+const tell = (event, detail) => api.dispatchEvent(new CustomEvent(event, { detail }));
+"""
+
+
+def in_browser(tmp_path: Path, program: str, *arguments: str) -> Any:
+    """Runs a program beside the extension, where ComfyUI's own modules are stubs."""
+    for folder in ("scripts", "extensions/luna"):
+        (tmp_path / folder).mkdir(parents=True)
+    for module in WEB.glob("*.js"):
+        shutil.copy(module, tmp_path / "extensions" / "luna")
+    (tmp_path / "package.json").write_text('{"type": "module"}')
+    (tmp_path / "scripts" / "app.js").write_text(STUB_APP)
+    (tmp_path / "scripts" / "api.js").write_text(STUB_API)
+    return run(tmp_path, BEGIN + program, *arguments)
+
+
+def test_a_jpeg_that_is_dropped_opens_as_its_workflow(tmp_path: Path) -> None:
+    for name, what in (
+        ("whole", embedded({"1": {}}, {"workflow": {"nodes": [1]}})),
+        ("prompt", embedded({"1": {}}, None)),
+        ("plain", None),
+    ):
+        made = encode("jpeg", PIXELS, Options(), what, FACTS)
+        (tmp_path / f"{name}.jpg").write_bytes(made.data)
+    program = """
+for (const name of ["whole.jpg", "prompt.jpg", "plain.jpg"]) {
+  await app.handleFile(new File([readFileSync(`${process.argv[2]}/${name}`)], name, { type: "image/jpeg" }));
+}
+await app.handleFile(new File(["x"], "x.png", { type: "image/png" }));
+console.log(JSON.stringify(opened));
+"""
+    assert in_browser(tmp_path, program, str(tmp_path)) == [
+        ["graph", {"nodes": [1]}, "whole"],
+        ["prompt", {"1": {}}, "prompt"],
+        ["stock", "plain.jpg", True],
+        ["stock", "x.png", True],
+    ]
+
+
+def test_the_node_tells_of_its_pictures_and_shows_them(tmp_path: Path) -> None:
+    program = """
+const saver = nodes["9"] = new Saver();
+nodes["5"] = { subgraph: { getNodeById: (id) => (id === "9" ? new Saver() : null) } };
+const executed = [];
+api.addEventListener("executed", ({ detail }) => executed.push(detail));
+const lines = [];
+const seen = () => lines.push(saver.lunaStatus.value);
+saver.onExecuted({ text: ["[LunaMultiSaver] Submitted 2 images to daemon (Job ID: j)"] });
+seen();
+tell("luna.progress", { node: "9", value: 0.5, total: 2 });
+tell("luna.progress", { node: "7", value: 0.9, total: 2 });
+tell("luna.progress", { node: "5:9", value: 0.9, total: 2 });
+seen();
+const images = [{ filename: "a.png", subfolder: "", type: "output" }];
+tell("luna.saved", { node: "9", prompt_id: "p", state: "done", output: { images } });
+saver.onExecuted({ images });
+seen();
+tell("luna.saved", { node: "9", prompt_id: "p", state: "failed", error: "the disk is full", output: { images: [] } });
+seen();
+console.log(JSON.stringify({
+  lines, executed, opened, created: saver.created, widget: saver.widgets[1].serialize,
+  other: Object.getOwnPropertyNames(Other.prototype),
+}));
+"""
+    seen = in_browser(tmp_path, program)
+    images = [{"filename": "a.png", "subfolder": "", "type": "output"}]
+    assert seen["lines"] == [
+        "Submitted 2 images to daemon (Job ID: j)",
+        "luna saves 2 images: 50 %",
+        "1 image saved",
+        "luna did not save all images: the disk is full",
+    ]
+    assert seen["executed"] == [
+        {"node": "9", "display_node": "9", "prompt_id": "p", "output": {"images": images}}
+    ]
+    assert seen["opened"] == [["toast", "the disk is full"]], "and no preview of what is not there"
+    assert seen["created"] is True and seen["widget"] is False
+    assert seen["other"] == ["constructor"], "other nodes are left alone"
+
+
+def test_an_old_workflows_values_go_to_their_widgets(tmp_path: Path) -> None:
+    program = """
+const saver = new Saver();
+saver.widgets = [..."abcde"].map((name) => ({ name, value: null }));
+saver.widgets.push({ name: "status", value: "", serialize: false });
+saver.onConfigure({ widgets_values: ["path", "name", "sequential", "disabled"] });
+console.log(JSON.stringify(saver.widgets.map((widget) => widget.value)));
+"""
+    values = in_browser(tmp_path, program)
+    assert values == ["path", "name", False, "sequential", "disabled", ""]
