@@ -146,8 +146,6 @@ private:
     in.number("max-jobs", saving.max_jobs, 1, 10'000'000);
     in.number("attempts", saving.attempts, 1, 100);
     in.sections("targets", [this](section_reader& target) { read_target(target); });
-    if (!saving.targets.empty())
-      not_built(in.name_of("targets"));
   }
 
   void read_target(section_reader& in) {
@@ -157,9 +155,24 @@ private:
       in.wrong("name", "expected a name for the target, it is missing");
     in.choice("kind", target.kind, {"s3"});
     in.text("endpoint", target.endpoint);
+    if (!is_origin(target.endpoint))
+      in.wrong("endpoint",
+               "expected \"https://host\" or \"http://host:port\" without a path, found \""
+                 + target.endpoint + '"');
     in.text("bucket", target.bucket);
+    if (!is_bucket_name(target.bucket))
+      in.wrong("bucket", "expected 3 to 63 small letters, digits, dots and dashes, found \""
+                           + target.bucket + '"');
+    in.name("region", target.region);
     in.text("prefix", target.prefix);
+    in.choice("style", target.style, {"path", "virtual"});
+    in.choice("exclusive", target.exclusive, {"store", "ask"});
     in.file("credentials-file", target.credentials_file);
+    in.file("ca-file", target.ca_file);
+    in.size("multipart-above", target.multipart_above, 5 * mib);
+    in.size("part-size", target.part_size, 5 * mib);
+    in.duration("timeout", target.timeout, 1s, 10min);
+    in.number("tries", target.tries, 1, 20);
     out_.value.saving.targets.push_back(std::move(target));
   }
 

@@ -97,14 +97,25 @@ struct pool_configuration {
   friend bool operator==(const pool_configuration&, const pool_configuration&) = default;
 };
 
-/// An object store that pictures can go to. Read and checked; not built yet.
+/// An object store that pictures can go to.
 struct target_configuration {
   std::string name;
   std::string kind = "s3";
-  std::string endpoint;
+  std::string endpoint; ///< "https://host" or "http://host:port"
   std::string bucket;
-  std::string prefix;
-  std::string credentials_file;
+  std::string region = "us-east-1";
+  std::string prefix;         ///< of all keys, "" or "a/b"
+  std::string style = "path"; ///< or "virtual": bucket.host
+
+  /// How a key that is taken is refused: by the "store", or luna has to "ask" it first.
+  std::string exclusive = "store";
+
+  std::string credentials_file; ///< "" = the AWS_ variables of the environment
+  std::string ca_file;          ///< "" = the system's authorities
+  uint64_t multipart_above = uint64_t{64} << 20;
+  uint64_t part_size = uint64_t{16} << 20;
+  std::chrono::milliseconds timeout{30000}; ///< without a byte in either direction
+  uint32_t tries = 4;                       ///< of one request
 
   friend bool operator==(const target_configuration&, const target_configuration&) = default;
 };

@@ -138,6 +138,11 @@ private:
       if (!names.insert(saving.targets[i].name).second)
         add(element("saving.targets", i) + ".name",
             "the name " + in_quotes(saving.targets[i].name) + " is taken");
+    if (saving.max_workers <= saving.targets.size())
+      add("saving.max-workers", "must be more than the number of targets, "
+                                  + std::to_string(saving.targets.size())
+                                  + ": each has a worker of its own when others hang, and so have "
+                                    "the folders");
   }
 
   void check_limits() {

@@ -163,8 +163,16 @@ void print_saving(printer& out, const saving_section& saving) {
       out.key("kind", target.kind);
       out.key("endpoint", target.endpoint);
       out.key("bucket", target.bucket);
+      out.key("region", target.region);
       out.key("prefix", target.prefix);
+      out.key("style", target.style);
+      out.key("exclusive", target.exclusive);
       out.key("credentials-file", target.credentials_file);
+      out.key("ca-file", target.ca_file);
+      out.key("multipart-above", bytes{target.multipart_above});
+      out.key("part-size", bytes{target.part_size});
+      out.key("timeout", target.timeout);
+      out.key("tries", target.tries);
       out.close("},");
     }
     out.close("]");

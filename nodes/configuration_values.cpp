@@ -108,6 +108,28 @@ bool is_plain_name(std::string_view text) {
   return !text.empty() && text.size() <= 64 && std::all_of(text.begin(), text.end(), is_name_char);
 }
 
+bool is_origin(std::string_view text) {
+  auto is_plain = text.starts_with("http://");
+  if (!is_plain && !text.starts_with("https://"))
+    return false;
+  text.remove_prefix(is_plain ? 7 : 8);
+  while (text.ends_with('/'))
+    text.remove_suffix(1);
+  if (auto address = parse_host_port(text))
+    return is_host(address->host);
+  if (text.starts_with('[') && text.ends_with(']'))
+    text = text.substr(1, text.size() - 2);
+  return !text.empty() && is_host(text);
+}
+
+bool is_bucket_name(std::string_view text) {
+  if (text.size() < 3 || text.size() > 63)
+    return false;
+  return std::all_of(text.begin(), text.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '-';
+  });
+}
+
 bool is_device_name(std::string_view text) {
   if (text == "cpu")
     return true;

@@ -33,6 +33,12 @@ bool is_host(std::string_view text);
 /// 1 to 64 letters, digits, dots, dashes or underscores.
 bool is_plain_name(std::string_view text);
 
+/// "http://" or "https://", a host, and perhaps a port: no path, no user.
+bool is_origin(std::string_view text);
+
+/// What S3 allows as a bucket's name: 3 to 63 small letters, digits, dots and dashes.
+bool is_bucket_name(std::string_view text);
+
 /// "cpu" or "cuda:" and a number.
 bool is_device_name(std::string_view text);
 

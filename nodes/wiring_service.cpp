@@ -1,6 +1,7 @@
 #include "nodes/wiring_service.hpp"
 
 #include <caf/all.hpp>
+#include <spdlog/spdlog.h>
 
 #include <chrono>
 #include <cstdint>
@@ -10,6 +11,7 @@
 #include "actors/gateway.hpp"
 #include "actors/save_queue.hpp"
 #include "actors/supervisor.hpp"
+#include "storage/s3/s3_target.hpp"
 
 namespace luna {
 
@@ -26,6 +28,34 @@ child_spec supervisor_child(const node_wiring& wiring) {
     return caf::actor_cast<caf::strong_actor_ptr>(parts.supervisor);
   };
   return {"supervisor", {}, start, [](node_parts& parts) { parts.supervisor = nullptr; }};
+}
+
+storage::s3::s3_options plan_target(const target_configuration& x) {
+  storage::s3::s3_options options;
+  options.endpoint = x.endpoint;
+  options.bucket = x.bucket;
+  options.region = x.region;
+  options.prefix = x.prefix;
+  options.virtual_host = x.style == "virtual";
+  options.conditional_puts = x.exclusive == "store";
+  options.credentials_file = x.credentials_file;
+  options.ca_file = x.ca_file;
+  options.multipart_above = x.multipart_above;
+  options.part_bytes = x.part_size;
+  options.timeout = x.timeout;
+  options.tries = x.tries;
+  return options;
+}
+
+/// Credentials that are not there now may come later, without a restart: said, not refused.
+void add_targets(const saving_section& saving, save_queue_options& to) {
+  for (auto& x : saving.targets) {
+    auto options = plan_target(x);
+    if (auto ok = storage::s3::read_credentials(options.credentials_file); !ok)
+      spdlog::error("the target {} cannot be used yet: {}", x.name, ok.error().message);
+    to.targets[x.name] = std::make_shared<storage::s3::s3_target>(
+      x.name, options, storage::s3::real_surroundings(options));
+  }
 }
 
 save_queue_options plan_saves(const node_wiring& wiring) {
@@ -49,6 +79,7 @@ save_queue_options plan_saves(const node_wiring& wiring) {
   options.min_workers = saving.min_workers;
   options.max_workers = saving.max_workers;
   options.idle_timeout = saving.idle_timeout;
+  add_targets(saving, options);
   return options;
 }
 

@@ -25,8 +25,13 @@ std::optional<job_work> job_store::take() {
     static_cast<void>(reclaim(reclaim_mode::without_pixels, 1));
   auto blocked = [this](const std::string& id) { return is_blocked(id); };
   auto now = options_.clock();
-  auto may_run = [&](const std::string& lane) { return lanes_.may_start(lane, now); };
-  while (auto id = queue_.take(now, may_run, blocked)) {
+  auto turn_of = [&](const std::string& lane) {
+    if (!lanes_.may_start(lane, now))
+      return lane_turn::none;
+    // It may be one job that cannot go there: all of them are tried before it comes again.
+    return lanes_.held_until(lane) ? lane_turn::next : lane_turn::first;
+  };
+  while (auto id = queue_.take(now, turn_of, blocked)) {
     auto work = begin_attempt(*id, *jobs_.at(*id).live);
     if (work)
       return std::move(*work);
@@ -208,9 +213,8 @@ result<job_status> job_store::target_away(const std::string& id, std::string err
     std::any_of(job.recorded.begin(), job.recorded.end(), [](auto& x) { return x.has_value(); });
   if (job.cancel_requested && !may_be_written)
     end(entry, job_state::cancelled);
-  else // a moment later, so that another job is tried first: it may be this one that cannot go
-       // there
-    wait_again(id, entry, retry_at + options_.first_backoff);
+  else
+    wait_again(id, entry, retry_at);
   return job.status;
 }
 

@@ -7,7 +7,7 @@ namespace luna::storage {
 namespace {
 
 /// Blocked jobs of a lane that are looked at before giving up until the next call: bounds a take.
-constexpr int max_blocked = 1000;
+constexpr size_t max_blocked = 1000;
 
 } // namespace
 
@@ -26,8 +26,6 @@ void work_queue::remove(const std::string& id) {
   auto x = lines_.find(lane);
   x->second.waiting.erase({due, id});
   x->second.ready.erase({-priority, id});
-  if (x->second.waiting.empty() && x->second.ready.empty())
-    lines_.erase(x);
   positions_.erase(i);
 }
 
@@ -40,31 +38,38 @@ void work_queue::wake(line& x, time_point now) {
 }
 
 std::optional<work_queue::place>
-work_queue::first_of(const line& x, const std::function<bool(const std::string&)>& blocked) {
-  int looked_at = 0;
-  for (auto& candidate : x.ready) {
-    if (!blocked(candidate.second))
-      return candidate;
-    if (++looked_at >= max_blocked)
-      break;
+work_queue::first_of(const line& x, lane_turn turn,
+                     const std::function<bool(const std::string&)>& blocked) {
+  auto i = turn == lane_turn::next ? x.ready.upper_bound(x.taken) : x.ready.begin();
+  auto most = std::min(x.ready.size(), max_blocked);
+  for (size_t looked_at = 0; looked_at < most; ++looked_at, ++i) {
+    if (i == x.ready.end())
+      i = x.ready.begin();
+    if (!blocked(i->second))
+      return *i;
   }
   return std::nullopt;
 }
 
 std::optional<std::string>
-work_queue::take(time_point now, const std::function<bool(const std::string&)>& lane_may_run,
+work_queue::take(time_point now, const std::function<lane_turn(const std::string&)>& turn_of,
                  const std::function<bool(const std::string&)>& blocked) {
   std::optional<place> best;
+  line* its_line = nullptr;
   for (auto& [lane, x] : lines_) {
     wake(x, now);
-    if (x.ready.empty() || !lane_may_run(lane))
+    auto turn = x.ready.empty() ? lane_turn::none : turn_of(lane);
+    if (turn == lane_turn::none)
       continue;
-    auto first = first_of(x, blocked);
-    if (first && (!best || *first < *best))
+    auto first = first_of(x, turn, blocked);
+    if (first && (!best || *first < *best)) {
       best = std::move(first);
+      its_line = &x;
+    }
   }
   if (!best)
     return std::nullopt;
+  its_line->taken = *best;
   remove(best->second);
   return best->second;
 }
@@ -77,7 +82,7 @@ std::optional<time_point> work_queue::next_due(
     auto held = held_until(lane);
     auto is_held = held && *held > now;
     // What is ready in a lane that may run waits for a worker, not for a time.
-    if (!is_held && x.waiting.empty())
+    if (x.waiting.empty() && (!is_held || x.ready.empty()))
       continue;
     auto due = is_held && !x.ready.empty() ? *held : x.waiting.begin()->first;
     if (is_held)

@@ -128,6 +128,12 @@ BOOST_AUTO_TEST_CASE(saving_names_a_node_and_sane_bounds) {
   c.saving.targets = {{}};
   c.saving.targets[0].name = "folder";
   check_problem(c, "saving.targets[0].name", "taken");
+  c = sound();
+  c.saving.targets = {{}, {}};
+  c.saving.targets[0].name = "a";
+  c.saving.targets[1].name = "b";
+  c.saving.min_workers = c.saving.max_workers = 2;
+  check_problem(c, "saving.max-workers", "more than the number of targets, 2");
 }
 
 BOOST_AUTO_TEST_CASE(bounds_fit_each_other) {

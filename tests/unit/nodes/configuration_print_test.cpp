@@ -34,11 +34,17 @@ cluster_configuration unusual() {
   c.nodes = {a, b};
   c.models = {{"/m1", "/m2"}, "/e.yaml", {{"one", "a b.safetensors"}, {"two", "d\u00e9.pt"}}};
   c.pools = {{"p", "vlm", "a", "cuda:1", "exact", 1}, {"q", "vae", "any", "auto", "exact", 9}};
-  c.saving = {"b", {"/o1", "/o2"},
-              3,   7,
-              5s,  uint64_t{1} << 40,
-              25h, 3,
-              9,   {{"t", "s3", "https://e", "bu", "pre/", "/cred"}}};
+  c.saving = {"b",
+              {"/o1", "/o2"},
+              3,
+              7,
+              5s,
+              uint64_t{1} << 40,
+              25h,
+              3,
+              9,
+              {{"t", "s3", "https://e:1", "buc", "r", "pre/", "virtual", "ask", "/cred", "/ca",
+                uint64_t{7} << 20, uint64_t{6} << 20, 7s, 9}}};
   c.caches = {5, 0};
   c.limits = {1, 2, 3, uint64_t{3} << 20, uint64_t{5} << 20, {"shutdown", "reset"}};
   c.log = {"trace", "/l", "json"};

@@ -69,6 +69,15 @@ BOOST_AUTO_TEST_CASE(the_defaults_of_the_reference_file_are_those_of_the_program
   auto saving = got->value.saving;
   saving.node = "";
   saving.output_folders.clear();
+  BOOST_TEST_REQUIRE(saving.targets.size() == 1u);
+  // What has no default, and what is told to be another than it.
+  auto target = saving.targets[0];
+  const target_configuration defaults;
+  BOOST_TEST(target.region == "eu-central-1");
+  target.name = target.endpoint = target.bucket = target.prefix = target.credentials_file = "";
+  target.region = defaults.region;
+  BOOST_TEST((target == defaults));
+  saving.targets.clear();
   BOOST_TEST((saving == saving_section{}));
   BOOST_TEST((got->value.cluster.heartbeat == cluster_section{}.heartbeat));
   BOOST_TEST((got->value.cluster.suspect_after == cluster_section{}.suspect_after));
@@ -182,15 +191,50 @@ BOOST_AUTO_TEST_CASE(parts_that_are_not_built_are_named_and_do_no_harm) {
 ]
 pools = [ { name = "t", kind = "text" }, { name = "v", kind = "vlm" } ]
 caches { lora = "1GiB", conditioning = "1MiB" }
-saving { targets = [ { name = "bucket", bucket = "b" } ] }
 )");
   BOOST_TEST_REQUIRE(got.has_value(), luna::testing::why(got));
   const std::vector<std::string> want = {"nodes[0].monitor (line 2)",
-                                         "pools[1] of kind vlm (line 4)", "saving.targets (line 6)",
-                                         "caches.lora (line 5)", "caches.conditioning (line 5)"};
+                                         "pools[1] of kind vlm (line 4)", "caches.lora (line 5)",
+                                         "caches.conditioning (line 5)"};
   BOOST_TEST(got->not_built == want, boost::test_tools::per_element());
   BOOST_TEST(got->value.caches.lora == uint64_t{1} << 30);
-  BOOST_TEST(got->value.saving.targets[0].bucket == "b");
+}
+
+BOOST_AUTO_TEST_CASE(a_target_is_read_with_its_defaults) {
+  const auto c = parsed(one_node + R"(
+saving { targets = [ { name = "b", endpoint = "http://127.0.0.1:9000", bucket = "renders",
+                       prefix = "a/b", exclusive = "ask", timeout = 5s, part-size = "8MiB" } ] })");
+  BOOST_TEST_REQUIRE(c.saving.targets.size() == 1u);
+  auto want = target_configuration{};
+  want.name = "b";
+  want.endpoint = "http://127.0.0.1:9000";
+  want.bucket = "renders";
+  want.prefix = "a/b";
+  want.exclusive = "ask";
+  want.timeout = 5s;
+  want.part_size = uint64_t{8} << 20;
+  BOOST_TEST((c.saving.targets[0] == want));
+}
+
+BOOST_AUTO_TEST_CASE(a_target_that_cannot_be_one_is_refused_with_what_was_expected) {
+  const auto with = [](const std::string& keys) {
+    return one_node + "\nsaving { targets = [ {\n" + keys + "\n} ] }";
+  };
+  const std::string rest = "endpoint = \"https://h\", bucket = \"abc\"";
+  check_error(with(rest), "saving.targets[0].name: expected a name for the target");
+  check_error(with("name = \"a\", bucket = \"abc\""),
+              "saving.targets[0].endpoint: expected \"https://host\"");
+  for (const auto* endpoint : {"h", "ftp://h", "http://", "http://h/path", "http://u@h"})
+    check_error(
+      with("name = \"a\", bucket = \"abc\"\nendpoint = \"" + std::string{endpoint} + "\""),
+      "c.conf:5: saving.targets[0].endpoint: expected");
+  for (const auto* bucket : {"", "ab", "Upper", "a/b"})
+    check_error(
+      with("name = \"a\", endpoint = \"http://h\"\nbucket = \"" + std::string{bucket} + "\""),
+      "c.conf:5: saving.targets[0].bucket: expected 3 to 63");
+  check_error(with("name = \"a\", part-size = \"1MiB\", " + rest),
+              "saving.targets[0].part-size: expected");
+  check_error(with("name = \"a\", kind = \"ftp\", " + rest), "saving.targets[0].kind: expected");
 }
 
 BOOST_AUTO_TEST_CASE(the_embedded_default_is_one_node_on_loopback_with_every_pool) {

@@ -22,8 +22,8 @@ accepted_record some_accepted() {
   x.digest[0] = std::byte{9};
   x.task = "{}";
   x.plan = std::string("with a \0 in it", 14);
-  x.images.push_back({{"/out", "sub", "a.png", true}, dtype::f32, {2, 3, 4}});
-  x.images.push_back({{"/out", "", "b.png", false}, dtype::u8, {}});
+  x.images.push_back({{"/out", "sub", "a.png", true}, dtype::f32, {2, 3, 4}, {}});
+  x.images.push_back({{"/out", "", "b.png", false}, dtype::u8, {}, {}});
   return x;
 }
 
@@ -99,6 +99,17 @@ BOOST_AUTO_TEST_CASE(values_out_of_range_are_no_record) {
   BOOST_CHECK(!decode_record(static_cast<uint16_t>(record_kind::snapshot), encode(snapshot)));
   auto nameless = encode(forgotten_record{""});
   BOOST_CHECK(!decode_record(static_cast<uint16_t>(record_kind::forgotten), nameless));
+}
+
+BOOST_AUTO_TEST_CASE(details_of_an_accepted_job_come_back_with_and_without_a_target) {
+  for (const auto* target : {"", "bucket"}) {
+    auto x = some_accepted();
+    x.target = target;
+    x.images[1].detail = "{\"kind\":\"thumbnail\"}";
+    auto got = decode_record(static_cast<uint16_t>(record_kind::accepted), encode(x));
+    BOOST_TEST_REQUIRE(got.has_value());
+    BOOST_TEST((std::get<accepted_record>(*got) == x));
+  }
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -119,12 +119,12 @@ BOOST_AUTO_TEST_CASE(a_cancelled_job_that_was_about_to_publish_only_looks_whethe
   publish_request second{work->images[1].name, temporary_name(id, 1)};
   auto text = encoded(*work->read_pixels(work->images[0]));
   auto bytes = std::as_bytes(std::span{text});
-  auto written = files->write(first, bytes);
+  auto written = targets.folder->write(first, bytes);
   BOOST_REQUIRE(store->publishing(id, 0, written->identity));
-  auto waiting = files->write(second, bytes);
+  auto waiting = targets.folder->write(second, bytes);
   BOOST_REQUIRE(store->publishing(id, 1, waiting->identity));
   BOOST_REQUIRE(store->commit());
-  BOOST_REQUIRE(files->reveal(first, *written));
+  BOOST_REQUIRE(targets.folder->reveal(first, *written));
   BOOST_REQUIRE(store->cancel(id));
   BOOST_REQUIRE(store->commit());
   restart();

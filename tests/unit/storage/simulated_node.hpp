@@ -63,7 +63,7 @@ struct simulated_node {
   uint64_t random_state = 1;
   job_store_options options = default_options();
   std::unique_ptr<job_store> store;
-  std::unique_ptr<publisher> files;
+  target_table targets; ///< its folders are made at each start
   recovery_report report;
 
   simulated_node() { static_cast<void>(disk->make_directories(output_folder)); }
@@ -82,7 +82,7 @@ struct simulated_node {
   /// Starts the node. @returns why it could not.
   std::string boot() {
     store.reset();
-    files = std::make_unique<publisher>(disk);
+    targets.folder = std::make_shared<publisher>(disk);
     auto data = disk->make_directories("/data");
     if (!data)
       return data.error().message;
@@ -97,7 +97,7 @@ struct simulated_node {
   /// The power goes and comes back.
   std::string power_cycle(survival mode, uint64_t seed = 0) {
     store.reset();
-    files.reset();
+    targets.folder.reset();
     disk->restart(mode, seed);
     return boot();
   }
@@ -117,9 +117,11 @@ struct simulated_node {
     auto work = store->take();
     if (!work)
       return false;
-    for (auto& image : work->images)
-      save(*work, image);
-    static_cast<void>(store->finish_attempt(work->id, {}, false));
+    std::string away;
+    for (size_t i = 0; i < work->images.size() && away.empty(); ++i)
+      away = save(*work, work->images[i]);
+    static_cast<void>(away.empty() ? store->finish_attempt(work->id, {}, false)
+                                   : store->target_away(work->id, away));
     static_cast<void>(store->commit());
     return true;
   }
@@ -130,8 +132,10 @@ struct simulated_node {
     }
   }
 
-  void save(const job_work& work, const job_work::image& image) {
+  /// @returns why its target is away, or "".
+  std::string save(const job_work& work, const job_work::image& image) {
     publish_request request{image.name, temporary_name(work.id, image.index)};
+    auto& to = *targets.find(work.target);
     auto record = [&](const file_identity& identity) -> result<void> {
       if (auto ok = store->publishing(work.id, image.index, identity); !ok)
         return ok;
@@ -141,7 +145,7 @@ struct simulated_node {
     };
     auto outcome = [&]() -> result<void> {
       if (work.only_check) {
-        auto there = files->is_published(request, *image.recorded);
+        auto there = to.is_published(request, *image.recorded);
         if (there && !*there)
           return fail(ec::cancelled, "cancelled");
         return there ? result<void>{} : fail(there);
@@ -150,12 +154,14 @@ struct simulated_node {
       if (!pixels)
         return fail(pixels);
       auto bytes = encoded(*pixels);
-      return publish(*files, request, std::as_bytes(std::span{bytes}), image.recorded, record);
+      return publish(to, request, std::as_bytes(std::span{bytes}), image.recorded, record);
     };
-    if (auto ok = outcome())
+    auto ok = outcome();
+    if (ok)
       static_cast<void>(store->image_done(work.id, image.index, image_state::done, {}));
-    else
+    else if (!to.is_outage(ok.error()))
       static_cast<void>(store->image_failed(work.id, image.index, ok.error().message));
+    return !ok && to.is_outage(ok.error()) ? ok.error().message : std::string{};
   }
 };
 
