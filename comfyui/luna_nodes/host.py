@@ -185,13 +185,6 @@ class Host:
 
         return "IMAGE" in nodes.NODE_CLASS_MAPPINGS["SaveImage"].RETURN_TYPES
 
-    def save_images(self, images: Any, prefix: str, prompt: Any, extra: Any) -> dict[str, Any]:
-        """Saves with the stock node. -> what it shows."""
-        import nodes
-
-        stock = nodes.NODE_CLASS_MAPPINGS["SaveImage"]()
-        return stock.save_images(images, prefix, prompt, extra)["ui"]
-
     # -- the browser -----------------------------------------------------------------------------
 
     def running_prompt_id(self) -> str | None:

@@ -12,13 +12,13 @@ from comfy_api.latest import io
 from luna_client import BadRequestError, Job, Submission
 from luna_client.tensors import size_of
 
-from . import announce, local_save, multi_inputs, picture_text, saving, service
+from . import announce, local_pictures, local_save, multi_inputs, picture_text, saving, service
 from .local_save import Outcome, shown_as
 from .picture_files import Options
 from .picture_text import clean
 from .prefix import expand_widgets, local_now
 from .promises import promises
-from .refusal import LunaRefusalError, ended
+from .refusal import ended
 from .save_request import PictureInput, SaveRequest
 from .saving import Parcel
 
@@ -64,8 +64,9 @@ class LunaMultiSaver(io.ComfyNode):
             return io.NodeOutput("", ui={"text": [f"{_NAME} No images to save"], "images": []})
         if values["daemon_save"]:
             return _handed_over(luna, request, output, getattr(cls.hidden, "unique_id", None))
-        outcome = local_save.save(luna.host, request, request.inputs, output)
-        _raise_failures(outcome)
+        pictures = local_pictures.of_request(luna.host, request, request.inputs, output)
+        outcome = local_save.save(luna.host, pictures, request.parallel)
+        outcome.check()
         text = f"{_NAME} Saved {len(outcome.shown)} images"
         return io.NodeOutput("", ui={"text": [text], "images": list(outcome.shown)})
 
@@ -148,11 +149,12 @@ def _handed_over(
     )
     taken = saving.count_of(made)
     promised = _promised(request, made, output)
-    outcome, lines = Outcome((), ()), []
+    outcome, lines = Outcome(), []
     try:
         if problem is not None:
             saving.allow_here(luna, problem)
-            outcome = local_save.save(luna.host, request, _left(request, taken), output)
+            left = local_pictures.of_request(luna.host, request, _left(request, taken), output)
+            outcome = local_save.save(luna.host, left, request.parallel)
             lines.append(
                 f"{_NAME} ComfyUI saved {len(outcome.shown)} images itself{saving.twice(problem)}:"
                 f" {ended(problem.message)}"
@@ -163,7 +165,7 @@ def _handed_over(
             announce.follow(
                 luna, made, node, lambda jobs: [*_written(jobs, output), *outcome.shown]
             )
-    _raise_failures(outcome)
+    outcome.check()
     jobs = ", ".join(submission.job_id for submission in made)
     if made:
         lines.insert(0, f"{_NAME} Submitted {taken} images to daemon (Job ID: {jobs})")
@@ -233,14 +235,6 @@ def _written(jobs: Sequence[Job], output: str) -> list[dict[str, Any]]:
         subfolder = folder.replace(os.sep, "/")
         shown.append(shown_as(name, subfolder, discarded, image.score, image.left_out))
     return shown
-
-
-def _raise_failures(outcome: Outcome) -> None:
-    if outcome.failures:
-        raise LunaRefusalError(
-            f"{len(outcome.failures)} images are not saved: {'; '.join(outcome.failures)}."
-            f" {len(outcome.shown)} others are."
-        )
 
 
 NODES = [LunaMultiSaver]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,9 +11,12 @@ from comfy_api.latest import io
 from luna_client import Submission
 from luna_client.tensors import size_of
 
-from . import announce, picture_text, saving, service
+from . import announce, local_save, picture_text, saving, service
+from .local_pictures import CountedPicture
+from .local_save import Outcome, shown_as
 from .picture_text import Embedded
 from .prefix import Names, local_now, resolve
+from .promises import promises
 from .saving import Parcel
 
 
@@ -52,7 +56,7 @@ class LunaSaveImage(io.ComfyNode):
         prompt = getattr(cls.hidden, "prompt", None)
         extra = getattr(cls.hidden, "extra_pnginfo", None)
         output = luna.host.output_folder()
-        expanded, names = resolve(
+        _, names = resolve(
             filename_prefix,
             width=int(images[0].shape[1]),
             height=int(images[0].shape[0]),
@@ -73,19 +77,38 @@ class LunaSaveImage(io.ComfyNode):
             output,
             made,
         )
-        # the server counts subfolders from its allowed folder, which may lie above our output folder: we know ours
-        shown = [
-            {"filename": name.filename, "subfolder": names.subfolder, "type": "output"}
-            for submission in made
-            for name in submission.files
-        ]
-        if problem is not None:
-            saving.allow_here(luna, problem)
-            left = images[saving.count_of(made) :]
-            shown += luna.host.save_images(left, expanded, prompt, extra)["images"]
-        if made:
-            announce.follow(luna, made, getattr(cls.hidden, "unique_id", None), lambda _jobs: shown)
+        shown = _promised(made, names, output)
+        outcome = Outcome()
+        try:
+            if problem is not None:
+                saving.allow_here(luna, problem)
+                left = [
+                    CountedPicture(pictures[index], names, index, output, what)
+                    for index in range(len(shown), len(pictures))
+                ]
+                outcome = local_save.save(luna.host, left)
+                shown += outcome.shown
+        finally:
+            # whatever becomes of the rest, what luna has taken is told of
+            if made:
+                node = getattr(cls.hidden, "unique_id", None)
+                announce.follow(luna, made, node, lambda _jobs: shown)
+        outcome.check()
         return io.NodeOutput(*passed, ui={"images": shown})
+
+
+def _promised(made: Sequence[Submission], names: Names, output: str) -> list[dict[str, Any]]:
+    """The names that luna has reserved, which nobody else may take from now on.
+
+    It counts subfolders from its allowed folder, which may lie above our output folder: we know ours.
+    """
+    shown = []
+    for submission in made:
+        files = [shown_as(name.filename, names.subfolder) for name in submission.files]
+        folder = os.path.join(output, names.subfolder)
+        promises.add(submission.job_id, (os.path.join(folder, one["filename"]) for one in files))
+        shown += files
+    return shown
 
 
 def parcel_of(

@@ -10,7 +10,7 @@ import io
 import os
 import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,7 +51,11 @@ class Encoded:
 
 
 def encode(
-    kind: str, pixels: Any, options: Options, what: Embedded | None, facts: PictureFacts
+    kind: str,
+    pixels: Any,
+    options: Options,
+    what: Embedded | None,
+    facts: PictureFacts | None = None,
 ) -> Encoded:
     """The bytes of a picture.
 
@@ -59,6 +63,7 @@ def encode(
         kind: "png", "webp" or "jpeg" (which has no alpha: it is dropped).
         pixels: [H, W, C] uint8, C 1, 3 or 4.
         what: None: no text at all.
+        facts: what luna adds; None, of a PNG only: nothing.
 
     Raises:
         ValueError, OSError: these pixels cannot be such a file; with the reason.
@@ -69,7 +74,7 @@ def encode(
         info = _png_texts(texts)
         _image(pixels).save(out, "PNG", pnginfo=info, compress_level=options.png_compression)
         return Encoded(out.getvalue(), tuple(picture_text.unfit_keys(texts)))
-    said = "" if what is None else picture_text.comment(what, facts)
+    said = "" if what is None or facts is None else picture_text.comment(what, facts)
     if kind == "webp":
         block = b"" if what is None else exif.build(what.prompt, what.extra, said)
         _image(pixels).save(
@@ -107,15 +112,40 @@ def publish(
             f"the name '{stem}' is too long: shorten filename, affix or the model's name"
             f" ({longest} bytes with number and extension, file systems take {LONGEST_NAME})"
         )
-    os.makedirs(folder, exist_ok=True)
-    temporary = os.path.join(folder, f".luna-{uuid.uuid4().hex}.part")
-    try:
-        with open(temporary, "xb") as file:
-            file.write(data)
-        return _named(temporary, folder, stem, extension, reserved)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
+
+    def named(temporary: str) -> str:
+        number = 1
+        while True:
+            name = f"{stem}.{extension}" if number == 1 else f"{stem}_{number}.{extension}"
+            path = os.path.join(folder, name)
+            if not reserved(path) and _take(temporary, path):
+                return name
+            highest = _highest(os.listdir(folder), stem) if number >= _TRIED else 0
+            number = 1 + max(number, highest)
+
+    return _placed(folder, data, named)
+
+
+def publish_counted(folder: str, stem: str, data: bytes, promised: Iterable[str] = ()) -> str:
+    """Writes a file as ComfyUI's SaveImage names it: ``stem_00001_.png``, above the highest number there. -> the name.
+
+    Args:
+        promised: names in this folder that somebody else will write.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    promised = list(promised)
+
+    def named(temporary: str) -> str:
+        number = 0
+        while True:
+            number = 1 + max(number, _highest([*os.listdir(folder), *promised], stem))
+            name = f"{stem}_{number:05}_.png"
+            if _take(temporary, os.path.join(folder, name)):
+                return name
+
+    return _placed(folder, data, named)
 
 
 def _image(pixels: Any) -> Image.Image:
@@ -140,14 +170,17 @@ def _png_texts(texts: list[tuple[str, str]]) -> PngInfo | None:
     return info if texts else None
 
 
-def _named(temporary: str, folder: str, stem: str, extension: str, reserved: Reserved) -> str:
-    number = 1
-    while True:
-        name = f"{stem}.{extension}" if number == 1 else f"{stem}_{number}.{extension}"
-        path = os.path.join(folder, name)
-        if not reserved(path) and _take(temporary, path):
-            return name
-        number = 1 + (number if number < _TRIED else max(number, _highest(folder, stem)))
+def _placed(folder: str, data: bytes, named: Callable[[str], str]) -> str:
+    """Writes a temporary file in the folder, which ``named`` gives its name."""
+    os.makedirs(folder, exist_ok=True)
+    temporary = os.path.join(folder, f".luna-{uuid.uuid4().hex}.part")
+    try:
+        with open(temporary, "xb") as file:
+            file.write(data)
+        return named(temporary)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
 
 
 def _take(temporary: str, path: str) -> bool:
@@ -171,8 +204,8 @@ def _take(temporary: str, path: str) -> bool:
     return True
 
 
-def _highest(folder: str, stem: str) -> int:
-    """The highest number that a name with this stem has."""
-    numbered = re.compile(re.escape(stem) + r"_(\d{1,18})[_.]")
-    found = (numbered.match(name) for name in os.listdir(folder))
+def _highest(names: Iterable[str], stem: str) -> int:
+    """The highest number that a name with this stem has; 0 if none has one. As ComfyUI counts, case does not."""
+    numbered = re.compile(re.escape(os.path.normcase(stem)) + r"_(\d{1,18})[_.]")
+    found = (numbered.match(os.path.normcase(name)) for name in names)
     return max((int(match[1]) for match in found if match), default=0)

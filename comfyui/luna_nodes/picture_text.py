@@ -85,10 +85,12 @@ def embedded(
     )
 
 
-def entries(what: Embedded, facts: PictureFacts) -> list[tuple[str, str]]:
-    """The texts of a PNG, in order."""
+def entries(what: Embedded, facts: PictureFacts | None = None) -> list[tuple[str, str]]:
+    """The texts of a PNG, in order; without facts those of ComfyUI's SaveImage."""
     out = [] if what.prompt is None else [("prompt", what.prompt)]
     out += what.extra.items()
+    if facts is None:
+        return out
     if what.metadata:
         out.append(("generation_metadata", json.dumps(what.metadata)))
         out += [(f"gen_{key}", _verbatim(value)) for key, value in what.metadata.items()]

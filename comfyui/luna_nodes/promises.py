@@ -23,7 +23,7 @@ class Promises:
     def add(self, job_id: str, paths: Iterable[str]) -> None:
         """Notes the files that a job will write."""
         with self._lock:
-            self._jobs[job_id] = frozenset(os.path.normcase(path) for path in paths)
+            self._jobs[job_id] = frozenset(_plain(path) for path in paths)
 
     def release(self, job_id: str) -> None:
         """The job has ended: its files exist, or never will."""
@@ -32,9 +32,21 @@ class Promises:
 
     def hold(self, path: str) -> bool:
         """Whether a job will write this file."""
-        path = os.path.normcase(path)
+        path = _plain(path)
         with self._lock:
             return any(path in paths for paths in self._jobs.values())
+
+    def names_in(self, folder: str) -> list[str]:
+        """The names of the files that jobs will write into a folder."""
+        folder = _plain(folder)
+        with self._lock:
+            paths = [path for paths in self._jobs.values() for path in paths]
+        return [os.path.basename(path) for path in paths if os.path.dirname(path) == folder]
+
+
+def _plain(path: str) -> str:
+    """One spelling for one file."""
+    return os.path.normcase(os.path.normpath(path))
 
 
 promises = Promises()

@@ -157,7 +157,6 @@ class FakeHost(Host):
         self.tokenizers: list[str] = []
         self.broken: Exception | None = None
         self.stock_clip: Callable[[], StockClip] = StockClip
-        self.saved: list[tuple[int, str, Any, Any]] = []
         self.sent: list[tuple[str, dict[str, Any], str | None]] = []
         self.passes_images = True
         self.no_metadata = False
@@ -246,10 +245,6 @@ class FakeHost(Host):
 
     def save_image_passes(self) -> bool:
         return self.passes_images
-
-    def save_images(self, images: Any, prefix: str, prompt: Any, extra: Any) -> dict[str, Any]:
-        self.saved.append((len(images), prefix, prompt, extra))
-        return {"images": [{"filename": "local.png", "subfolder": "", "type": "output"}]}
 
     def running_prompt_id(self) -> str | None:
         return "prompt-1"

@@ -81,9 +81,6 @@ class DualCLIPLoader(Stock):
 class SaveImage:
     RETURN_TYPES: tuple[str, ...] = ()
 
-    def save_images(self, images: Any, prefix: str, prompt: Any, extra: Any) -> dict[str, Any]:
-        return {"ui": {"images": [prefix]}}
-
 
 @pytest.fixture(autouse=True)
 def comfyui(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
@@ -175,7 +172,6 @@ def test_images_pass_where_the_versions_saver_passes_them(monkeypatch: pytest.Mo
     assert Host().save_image_passes() is False
     monkeypatch.setattr(SaveImage, "RETURN_TYPES", ("IMAGE",))
     assert Host().save_image_passes() is True
-    assert Host().save_images([], "p", None, None) == {"images": ["p"]}
     assert Host().output_folder() == "/out"
 
 

@@ -23,7 +23,7 @@ from luna_client import (
     SubmitUncertainError,
 )
 from luna_client.results import SavedName
-from luna_nodes import announce, local_save
+from luna_nodes import announce, local_pictures
 from luna_nodes.refusal import LunaRefusalError
 from luna_nodes.service import Service
 from manual_clock import ManualClock
@@ -284,7 +284,7 @@ def test_a_failure_of_the_rest_does_not_forget_what_luna_took(
     def broken(*_arguments: Any) -> str:
         raise OSError("the disk is full")
 
-    monkeypatch.setattr(local_save.picture_files, "publish", broken)
+    monkeypatch.setattr(local_pictures.picture_files, "publish", broken)
     luna.max_body_bytes = 65536 + 4 * 6 * 3
     with pytest.raises(LunaRefusalError, match=r"3 images .* the disk is full\. 0 others are"):
         save(daemon_save=True, image_1=ONE, image_2=BATCH)

@@ -12,16 +12,18 @@ import numpy as np
 import pytest
 from fake_host import FakeHost
 from fake_luna import FakeLuna
+from PIL import Image
 
 from luna_client import (
     ConnectionLostError,
+    Event,
     Job,
     NotPermittedError,
     OverloadedError,
     Submission,
     SubmitUncertainError,
 )
-from luna_nodes import announce
+from luna_nodes import announce, local_pictures
 from luna_nodes.nodes_save import LunaSaveImage, parcel_of
 from luna_nodes.prefix import Names
 from luna_nodes.refusal import LunaRefusalError
@@ -74,7 +76,7 @@ def test_an_allowed_folder_above_the_output_folder_changes_no_name(
     luna.above = "comfyui/output/"
     answer = save("sub/pic")
     assert answer.ui["images"][0]["subfolder"] == "sub"
-    assert host.saved == []
+    assert len(luna.of("submit_async")) == 1
 
 
 def test_where_the_stock_node_passes_nothing_neither_does_this(
@@ -189,6 +191,11 @@ def ends(host: FakeHost) -> list[Any]:
     return [told for told in host.sent if told[0] == "luna.saved"]
 
 
+def saved(host: FakeHost) -> list[str]:
+    """The files that ComfyUI has saved itself."""
+    return sorted(path.name for path in Path(host.output_folder()).rglob("*.png"))
+
+
 def _join_watch(service: Service) -> None:
     thread = announce._watches[id(service)]._thread
     if thread is not None:
@@ -218,8 +225,17 @@ def test_what_luna_does_not_save_comfyui_saves(
     luna.next_problems = [problem]
     with caplog.at_level(logging.WARNING, "luna"):
         answer = save("sub/%width%_%KSampler.seed%")
-    assert host.saved == [(3, "sub/6_7", PROMPT, EXTRA)]
-    assert answer.ui == {"images": [{"filename": "local.png", "subfolder": "", "type": "output"}]}
+    names = [f"6_7_0000{n}_.png" for n in (1, 2, 3)]
+    assert answer.ui == {
+        "images": [{"filename": name, "subfolder": "sub", "type": "output"} for name in names]
+    }
+    for name, value in zip(names, (0, 127, 255), strict=True):
+        with Image.open(output / "sub" / name) as image:
+            assert (image.size, image.getpixel((5, 3))) == ((6, 4), (value, value, value))
+            assert list(image.text.items()) == [  # type: ignore[attr-defined]
+                ("prompt", json.dumps(PROMPT)),
+                ("workflow", json.dumps(EXTRA["workflow"])),
+            ]
     assert answer.args[0] is IMAGES
     (line,) = caplog.messages
     assert problem.message in line
@@ -239,12 +255,13 @@ def test_what_luna_took_before_it_went_away_is_not_saved_twice(
 
     luna.on_submit = then_gone
     answer = save()
-    assert [count for count, *_ in host.saved] == [1], "the third picture only"
     assert [image["filename"] for image in answer.ui["images"]] == [
         "pic_00001_.png",
         "pic_00002_.png",
-        "local.png",
+        "pic_00003_.png",
     ]
+    assert (output / "pic_00003_.png").read_bytes() != b"png", "by ComfyUI, and it alone"
+    assert (output / "pic_00002_.png").read_bytes() == b"png"
     _join_watch(service)
     assert ends(host)[0][1]["output"] == answer.ui
 
@@ -262,9 +279,56 @@ def test_an_overload_in_the_middle_saves_nothing_twice(
 
     luna.on_submit = then_full
     answer = save()
-    assert len(answer.ui["images"]) == 3 and host.saved == []
+    assert len(answer.ui["images"]) == 3
+    assert {path.read_bytes() for path in output.iterdir()} == {b"png"}, "ComfyUI saved none"
     sent = [int(call.args[1]["image_0"].max()) for call in luna.of("submit_async")]
     assert sent == [0, 127, 127, 255], "the second was refused once"
+
+
+def test_a_number_that_luna_has_promised_is_not_taken(
+    service: Service, luna: FakeLuna, host: FakeHost
+) -> None:
+    # luna has the first batch, but has not written it when its queue is full
+    luna.jobs["j-1"] = Job("j-1", state="queued")
+    save()
+    luna.next_problems = [OverloadedError("the save queue is full", retry_after_ms=60000)]
+    answer = save()
+    assert saved(host) == [f"pic_0000{n}_.png" for n in (4, 5, 6)]
+    assert [image["filename"] for image in answer.ui["images"]] == saved(host)
+    luna.jobs["j-1"] = Job("j-1", state="failed", error="the disk is full")
+    luna.events.put(Event("lost", {"n": 1}))
+    _join_watch(service)
+
+
+def test_disabled_metadata_is_disabled_here_as_well(
+    service: Service, luna: FakeLuna, host: FakeHost, output: Path
+) -> None:
+    host.no_metadata = True
+    luna.down()
+    save()
+    with Image.open(output / "pic_00001_.png") as image:
+        assert image.text == {}  # type: ignore[attr-defined]
+
+
+def test_a_picture_that_cannot_be_saved_keeps_no_other_from_it(
+    service: Service, luna: FakeLuna, host: FakeHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish = local_pictures.picture_files.publish_counted
+    answers = iter([OSError("the disk is full"), None, None])
+
+    def once_full(*arguments: Any) -> str:
+        problem = next(answers)
+        if problem is not None:
+            raise problem
+        return publish(*arguments)
+
+    monkeypatch.setattr(local_pictures.picture_files, "publish_counted", once_full)
+    luna.down()
+    with pytest.raises(
+        LunaRefusalError, match=r"1 images .* pic \(image 0\): the disk is full\. 2 oth"
+    ):
+        save()
+    assert len(saved(host)) == 2
 
 
 def test_a_part_that_failed_is_told_whatever_the_others_did(
@@ -282,14 +346,14 @@ def test_a_full_save_queue_is_not_waited_for_long(
 ) -> None:
     luna.next_problems = [OverloadedError("the save queue is full", retry_after_ms=500)] * 20
     save()
-    assert len(host.saved) == 1
+    assert len(saved(host)) == 3
     assert clock.time <= 1002.0
 
 
 def test_without_luna_comfyui_saves(service: Service, luna: FakeLuna, host: FakeHost) -> None:
     luna.down()
     save()
-    assert len(host.saved) == 1
+    assert len(saved(host)) == 3
     assert host.sent == []
 
 
@@ -300,7 +364,7 @@ def test_forbidden_local_work_saves_nothing_and_says_so(
     luna.down("cannot reach luna")
     with pytest.raises(LunaRefusalError, match="does not save the images: cannot reach luna"):
         save()
-    assert host.saved == []
+    assert saved(host) == []
 
 
 def test_a_server_that_writes_elsewhere_is_found_out_by_the_first_batch(
@@ -308,10 +372,10 @@ def test_a_server_that_writes_elsewhere_is_found_out_by_the_first_batch(
 ) -> None:
     # luna is on another machine, whose folder has the same name: nothing appears here
     save()
-    assert len(host.saved) == 1
+    assert len(saved(host)) == 3
     assert "different machines" in caplog.messages[0]
     save()
-    assert len(host.saved) == 2
+    assert len(saved(host)) == 6
     assert len(luna.of("submit_async")) == 1, "it is not asked again"
 
 

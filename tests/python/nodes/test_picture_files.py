@@ -14,7 +14,7 @@ from picture_readers import browser_texts, jpeg_exif, png_texts, webp_exif
 from PIL import Image
 
 from luna_nodes import picture_files
-from luna_nodes.picture_files import Encoded, Options, encode, publish
+from luna_nodes.picture_files import Encoded, Options, encode, publish, publish_counted
 from luna_nodes.picture_text import Embedded, PictureFacts, embedded, entries, plain
 
 PIXELS = np.random.default_rng(1).integers(0, 256, (24, 32, 4), np.uint8)
@@ -216,6 +216,16 @@ def test_a_long_row_of_names_is_passed_at_once(tmp_path: Path) -> None:
     for name in ["a.png", *(f"a_{n}.png" for n in range(2, 18)), "a_500.webp", "a_7000x.png"]:
         (tmp_path / name).touch()
     assert publish(str(tmp_path), "a", "png", b"x") == "a_501.png"
+
+
+def test_numbers_are_counted_as_saveimage_counts(tmp_path: Path) -> None:
+    for name in ["a_00007_.png", "a_12.webp", "A_99_.png", "ab_50_.png", "a_x_3.png", "a_5"]:
+        (tmp_path / name).touch()
+    assert publish_counted(str(tmp_path), "a", b"x") == "a_00013_.png"
+    assert (
+        publish_counted(str(tmp_path), "a", b"x", ["a_00020_.png", "b_30_.png"]) == "a_00021_.png"
+    )
+    assert publish_counted(str(tmp_path / "new"), "a", b"x") == "a_00001_.png"
 
 
 def test_without_links_names_are_taken_all_the_same(
