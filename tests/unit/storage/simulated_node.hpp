@@ -51,8 +51,11 @@ inline new_job job_of(std::string key, std::vector<name_request> names, uint32_t
   job.task = "{\"task\":\"" + key + "\"}";
   job.plan = "plan of " + key;
   job.key = std::move(key);
-  for (auto& name : names)
-    job.images.push_back({std::move(name), pixels_of(first++, size)});
+  for (auto& name : names) {
+    auto& image = job.images.emplace_back();
+    image.name = std::move(name);
+    image.pixels = pixels_of(first++, size);
+  }
   return job;
 }
 
