@@ -216,6 +216,9 @@ void store_recovery::check_pixels(const std::string& id, const gathered& job) {
                       + " times while it saved this job; retry it once that is understood";
     return store_.end(entry, job_state::failed);
   }
+  // The clock may have been set back meanwhile.
+  auto latest = store_.options_.clock() + store_.options_.max_backoff;
+  live.status.next_attempt = std::min(live.status.next_attempt, latest);
   store_.queue_.add(id, live.lane(), live.priority, live.status.next_attempt);
 }
 

@@ -257,6 +257,7 @@ private:
   result<job_work> begin_attempt(const std::string& id, live_job& job);
   void end(entry& job, job_state state);
   bool is_blocked(const std::string& id) const;
+  time_point heed_clock();
   void wait_again(const std::string& id, entry& job, time_point due);
 
   // job_store_control.cpp
@@ -294,6 +295,7 @@ private:
   std::unordered_set<std::string> unindexed_;          ///< ids whose row is out of date
   std::array<size_t, 5> counts_{};                     ///< by job_state
   uint64_t spool_used_ = 0;
+  time_point latest_{}; ///< that the clock has shown to `take`
   int64_t last_id_time_ = 0;
   uint32_t last_id_count_ = 0;
   uint64_t damages_ = 0;

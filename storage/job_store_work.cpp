@@ -24,7 +24,7 @@ std::optional<job_work> job_store::take() {
   if (uncommitted_.empty())
     static_cast<void>(reclaim(reclaim_mode::without_pixels, 1));
   auto blocked = [this](const std::string& id) { return is_blocked(id); };
-  auto now = options_.clock();
+  auto now = heed_clock();
   auto turn_of = [&](const std::string& lane) {
     if (!lanes_.may_start(lane, now))
       return lane_turn::none;
@@ -38,6 +38,17 @@ std::optional<job_work> job_store::take() {
     fail_damaged(*id, work.error().message);
   }
   return std::nullopt;
+}
+
+/// The time. What waits for a moment that is far again, because the clock was set back, waits no
+/// more.
+time_point job_store::heed_clock() {
+  auto now = options_.clock();
+  if (now + options_.first_backoff < latest_) {
+    queue_.make_all_due();
+    lanes_.end_pauses(now);
+  }
+  return latest_ = now;
 }
 
 /// Whether an older job that still runs is to write one of the names: only then the younger one's

@@ -76,6 +76,13 @@ time_point lanes::went_down(const std::string& name, std::string why, time_point
   return x.retry_at;
 }
 
+void lanes::end_pauses(time_point now) {
+  for (auto& [name, x] : lanes_) {
+    x.retry_at = std::min(x.retry_at, now);
+    x.busy_since = std::min(x.busy_since, now);
+  }
+}
+
 void lanes::came_up(const std::string& name) {
   auto& x = lanes_[name];
   x.problem.clear();

@@ -75,6 +75,9 @@ public:
   /// An attempt says that the place cannot be reached. @returns when it is tried again.
   time_point went_down(const std::string& name, std::string why, time_point now);
 
+  /// The clock was set back: a pause must not last until its time comes again.
+  void end_pauses(time_point now);
+
   /// Something came through.
   void came_up(const std::string& name);
 

@@ -26,6 +26,9 @@ public:
   void add(const std::string& id, const std::string& lane, int8_t priority, time_point due);
   void remove(const std::string& id);
 
+  /// Nothing waits for its time any more.
+  void make_all_due();
+
   /// Takes out the first job that is due, not blocked, and of a lane that may run.
   std::optional<std::string> take(time_point now,
                                   const std::function<lane_turn(const std::string&)>& turn_of,
