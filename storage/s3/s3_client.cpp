@@ -258,8 +258,8 @@ result<std::vector<std::string>> s3_client::list(const std::string& prefix) cons
     if (answer->status != 200)
       return tl::make_unexpected(refusal(x, *answer));
     for (auto& entry : xml_elements(answer->body, "Contents"))
-      if (auto key = xml_text(entry, "Key"))
-        keys.push_back(percent_decoded(*key));
+      if (auto key = percent_decoded(xml_text(entry, "Key").value_or("")); key.starts_with(prefix))
+        keys.push_back(std::move(key));
     next = xml_text(answer->body, "NextContinuationToken").value_or("");
     if (xml_text(answer->body, "IsTruncated").value_or("") != "true" || next.empty())
       return keys;
