@@ -4,16 +4,19 @@
 #include <nlohmann/json.hpp>
 
 #include <memory>
+#include <string_view>
 #include <utility>
 
 #include "actors/actor_defaults.hpp"
-#include "imaging/pixels.hpp"
-#include "imaging/save_task.hpp"
+#include "imaging/save_plan.hpp"
 #include "messages/error.hpp"
 
 namespace luna {
 
 namespace {
+
+/// The name that a task gives the folders of the saving node.
+constexpr std::string_view local_target = "folder";
 
 storage::collision_rule rule_of(imaging::collision_mode mode) {
   switch (mode) {
@@ -37,7 +40,7 @@ storage::name_request name_of(const imaging::image_plan& plan) {
     name.subfolder += '/';
   name.subfolder += plan.subfolder;
   name.stem = plan.stem;
-  name.extension = "." + std::string{imaging::extension_of(plan.format)};
+  name.extension = "." + plan.extension;
   name.collision = rule_of(plan.collision);
   if (plan.counter)
     name.counter = {static_cast<uint32_t>(plan.counter->digits), plan.counter->suffix};
@@ -55,18 +58,22 @@ result<storage::new_job> read_submission(const save_submission& x,
   auto task = imaging::parse_save_task(data);
   if (!task)
     return fail(task);
-  auto plans = imaging::resolve_names(*task, x.tensors, now, allowed);
-  if (!plans)
-    return fail(plans);
+  // A remote target has no folders of this machine: its names count from its own root.
+  bool remote = task->target != local_target;
+  auto plan =
+    imaging::plan_save(*task, x.tensors, now, remote ? std::vector<std::string>{"/"} : allowed);
+  if (!plan)
+    return fail(plan);
   storage::new_job job;
   job.key = x.key;
   job.task = x.task;
+  job.plan = imaging::to_text(plan->roles());
+  job.target = remote ? task->target : "";
   job.priority = static_cast<int8_t>(task->priority);
-  for (auto& plan : *plans) {
-    // resolve_names has looked: the tensor is there and has a picture in this row.
-    auto& batch = *find_tensor(x.tensors, plan.tensor);
-    job.images.push_back({name_of(plan), imaging::to_u8(imaging::picture_of(batch, plan.row))});
-  }
+  job.fast = task->fast_durability;
+  for (auto& file : plan->files)
+    job.images.push_back(
+      {name_of(file.place), std::move(file.pixels), imaging::detail_of(file.role, {})});
   return job;
 }
 

@@ -24,9 +24,48 @@ json image_object(const storage::image_status& image) {
     x["path"] = path_of(image.name);
   x["subfolder"] = image.name.subfolder;
   x["filename"] = image.name.filename;
+  if (image.state == storage::image_state::discarded)
+    x["discarded"] = true;
   if (!image.error.empty())
     x["error"] = image.error;
   return x;
+}
+
+/// What the intake and the workers say of an image beside its path; an object in any case.
+json detail_object(const storage::image_status& image) {
+  auto x = json::parse(image.detail, nullptr, false);
+  return x.is_object() ? x : json::object();
+}
+
+std::string kind_of(const json& detail) {
+  return detail.value("kind", "picture");
+}
+
+/// What comes of a file that is none of the pictures asked for: its path, or why there is none.
+void add_other(json& to, const std::string& key, const storage::image_status& image) {
+  if (storage::is_written(image.state))
+    to[key] = path_of(image.name);
+  else if (!image.error.empty())
+    to[key + "_error"] = image.error;
+}
+
+/// The pictures of a job; its thumbnails stand with their pictures, its archive with the job.
+void add_files(json& job, const std::vector<storage::image_status>& files) {
+  auto pictures = json::array();
+  for (auto& file : files) {
+    auto detail = detail_object(file);
+    auto kind = kind_of(detail);
+    if (kind == "archive") {
+      add_other(job, "archive", file);
+    } else if (kind == "thumbnail") {
+      if (auto of = detail.value("of", size_t{0}); of < pictures.size())
+        add_other(pictures[of], "thumbnail", file);
+    } else {
+      pictures.push_back(image_object(file));
+      pictures.back().update(detail);
+    }
+  }
+  job["images"] = std::move(pictures);
 }
 
 json job_object(const storage::job_status& job) {
@@ -40,9 +79,7 @@ json job_object(const storage::job_status& job) {
     x["eta_ms"] = job.eta->count();
   if (!job.error.empty())
     x["error"] = job.error;
-  x["images"] = json::array();
-  for (auto& image : job.images)
-    x["images"].push_back(image_object(image));
+  add_files(x, job.images);
   return x;
 }
 
@@ -88,19 +125,18 @@ std::string job_list_json(const std::vector<storage::job_status>& jobs) {
 }
 
 std::string submit_json(const storage::job_status& job, size_t queued, bool durable) {
-  json x{{"success", true},
-         {"job_id", job.id},
-         {"images", job.images.size()},
-         {"queued", queued},
-         {"durable", durable}};
+  json x{
+    {"success", true}, {"job_id", job.id}, {"images", 0}, {"queued", queued}, {"durable", durable}};
   if (!durable)
     x["note"] =
       "a power cut within the next moments would lose this job; the end of luna-node would not";
   x["files"] = json::array();
   for (auto& image : job.images)
-    x["files"].push_back({{"index", image.index},
-                          {"subfolder", image.name.subfolder},
-                          {"filename", image.name.filename}});
+    if (kind_of(detail_object(image)) == "picture")
+      x["files"].push_back({{"index", image.index},
+                            {"subfolder", image.name.subfolder},
+                            {"filename", image.name.filename}});
+  x["images"] = x["files"].size();
   return dump(x);
 }
 

@@ -1,7 +1,6 @@
 #include "actors/save_worker.hpp"
 
 #include <caf/all.hpp>
-#include <nlohmann/json.hpp>
 
 #include <utility>
 
@@ -43,38 +42,13 @@ void end_attempt(self_pointer self, const std::string& error) {
   attempt_report x{error, attempt_report::ending::ran, {}};
   if (!state.away.empty())
     x = {state.away, attempt_report::ending::target_away, {}};
-  if (!state.damage.empty())
-    x = {state.damage, attempt_report::ending::damaged, {}};
+  if (state.encoder && state.encoder->damage())
+    x = {*state.encoder->damage(), attempt_report::ending::damaged, {}};
   self->send(state.store, release_atom_v, state.work->id, std::move(x));
-  state.damage.clear();
   state.away.clear();
+  state.file = {};
+  state.encoder.reset();
   state.work.reset();
-  state.task.reset();
-}
-
-/// A picture as it goes to its target.
-struct encoded_image {
-  std::vector<std::byte> bytes;
-  storage::image_state verdict = storage::image_state::done; ///< what it is once it has its name
-  std::string detail;                                        ///< a JSON object, or empty
-};
-
-result<encoded_image> encoded(save_worker_state& state, const storage::job_work::image& image) {
-  auto pixels = state.work->read_pixels(image);
-  if (!pixels) {
-    if (pixels.error().code == ec::internal)
-      state.damage = pixels.error().message;
-    return fail(pixels);
-  }
-  auto dot = image.name.filename.rfind('.');
-  auto format = imaging::format_of_extension(
-    dot == std::string::npos ? "" : image.name.filename.substr(dot + 1));
-  if (!format)
-    return fail(ec::internal, "the job has a file of an unknown format: " + image.name.filename);
-  auto bytes = imaging::encode(*state.task, *format, *pixels);
-  if (!bytes)
-    return fail(bytes);
-  return encoded_image{std::move(*bytes), storage::image_state::done, {}};
 }
 
 /// The picture is staged; it gets its name once the record of that is durable.
@@ -91,7 +65,7 @@ void record_and_reveal(self_pointer self, const storage::job_work::image& image,
         auto request = request_of(state, image);
         auto done = state.target->reveal(request, staged);
         if (done) {
-          report(self, {image.index, {}, state.verdict, std::move(state.detail)});
+          report(self, {image.index, {}, state.encoder->outcome(image), state.file.detail});
         } else { // the last attempt must not leave it lying about
           state.target->discard(request, staged);
           report_failure(self, image, done.error());
@@ -115,19 +89,18 @@ void write_image(self_pointer self, const storage::job_work::image& image) {
     if (!there)
       return report_failure(self, image, there.error());
     if (*there)
-      return report(self, {image.index, {}, storage::image_state::done, {}});
+      return report(self,
+                    {image.index, {}, state.encoder->outcome(image), state.encoder->detail(image)});
   }
   if (state.work->only_check) {
     ++state.next;
     return;
   }
-  auto picture = encoded(state, image);
-  if (!picture)
-    return report(self, {image.index, picture.error().message, {}, {}});
-  state.bytes = std::move(picture->bytes);
-  state.verdict = picture->verdict;
-  state.detail = std::move(picture->detail);
-  auto staged = state.target->write(request, state.bytes);
+  auto file = state.encoder->encode(image);
+  if (!file)
+    return report(self, {image.index, file.error().message, {}, {}});
+  state.file = std::move(*file);
+  auto staged = state.target->write(request, state.file.bytes);
   if (!staged)
     return report_failure(self, image, staged.error());
   record_and_reveal(self, image, std::move(*staged));
@@ -155,11 +128,10 @@ void begin(self_pointer self, std::shared_ptr<const storage::job_work> work) {
                + "\" any more; put it back, or cancel the job";
     return end_attempt(self, "");
   }
-  auto task =
-    imaging::parse_save_task(nlohmann::ordered_json::parse(state.work->task, nullptr, false));
-  if (!task)
-    return end_attempt(self, task.error().message);
-  state.task = std::move(*task);
+  auto encoder = save_encoder::open(*state.work);
+  if (!encoder)
+    return end_attempt(self, encoder.error().message);
+  state.encoder = std::move(*encoder);
   write_next(self);
 }
 

@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "actors/save_encoder.hpp"
 #include "actors/save_parts.hpp"
-#include "imaging/save_task.hpp"
 #include "storage/target.hpp"
 
 namespace luna {
@@ -30,14 +30,11 @@ struct save_worker_state {
   save_store_actor store; ///< not the first member: CAF would take the state as made from its actor
 
   std::shared_ptr<const storage::job_work> work; ///< null: idle
-  std::optional<imaging::save_task> task;
-  storage::target* target = nullptr; ///< of `work`
-  size_t next = 0;                   ///< image of `work` that is done next
-  std::vector<std::byte> bytes;      ///< of the image that waits for its record
-  storage::image_state verdict{};    ///< and what it is when it has its name
-  std::string detail;                ///< and what is to be told of it
-  std::string away;                  ///< why the target cannot be used, or empty
-  std::string damage;                ///< why pixels could not be read back, or empty
+  std::optional<save_encoder> encoder;           ///< of `work`
+  storage::target* target = nullptr;             ///< of `work`
+  size_t next = 0;                               ///< image of `work` that is done next
+  encoded_file file;                             ///< of the image that waits for its record
+  std::string away;                              ///< why the target cannot be used, or empty
 };
 
 /// Runs a worker. @param targets shared by all workers.

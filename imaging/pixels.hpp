@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 
 #include "messages/result.hpp"
 #include "messages/tensor_block.hpp"
@@ -22,6 +23,12 @@ struct picture_shape {
 /// @returns `bad_request` that says what is wrong, without the tensor's name.
 result<picture_shape> picture_shape_of(const tensor_block& pictures);
 
+/// Reads the shape of what the encoders take: one u8 picture [H, W, C].
+/// @param format names the format in errors, e.g. "WebP". @param largest side that it can have.
+/// @returns `bad_request` for another type or shape.
+result<picture_shape> shape_of_u8_picture(const tensor_block& picture, std::string_view format,
+                                          int64_t largest_side);
+
 /// One picture of a batch as [H, W, C]: a view, nothing is copied.
 /// @pre `picture_shape_of(pictures)` has a value and `row` is less than its count.
 tensor_block picture_of(const tensor_block& pictures, int64_t row);
@@ -29,5 +36,15 @@ tensor_block picture_of(const tensor_block& pictures, int64_t row);
 /// f32 to u8 as ComfyUI's SaveImage does it: clip(255 * x, 0, 255), truncated; NaN becomes 0.
 /// A u8 tensor is handed back as it is. @pre the type is f32 or u8.
 tensor_block to_u8(const tensor_block& pictures);
+
+/// To 16 bits: clip(65535 * x, 0, 65535) of f32, truncated; 257 * x of u8. @pre as above.
+tensor_block to_u16(const tensor_block& pictures);
+
+/// To f32 in 0..1 as it is: u8 is divided by 255, f32 is handed back. @pre as above.
+tensor_block to_f32(const tensor_block& pictures);
+
+/// The first `channels` of each pixel, in a copy unless there are no more. @pre u8, at least so
+/// many.
+tensor_block with_channels(const tensor_block& picture, int64_t channels);
 
 } // namespace luna::imaging

@@ -1,15 +1,13 @@
 #include "imaging/png.hpp"
 
-#include <isa-l/igzip_lib.h>
 #include <libdeflate.h>
 
 #include <algorithm>
 #include <array>
 #include <cstring>
-#include <memory>
 
 #include "imaging/pixels.hpp"
-#include "imaging/png_filter.hpp"
+#include "imaging/png_deflate.hpp"
 
 namespace luna::imaging {
 
@@ -17,9 +15,6 @@ namespace {
 
 /// The largest piece of pixel data in one IDAT chunk. A chunk's length has 31 bits.
 constexpr size_t largest_idat = size_t{1} << 30;
-
-/// Filtered rows are deflated in bands of about this size, so that they stay in the cache.
-constexpr size_t band_bytes = size_t{128} << 10;
 
 /// A PNG file while it is written.
 class png_file {
@@ -54,116 +49,6 @@ private:
 
   std::vector<std::byte> bytes_;
 };
-
-/// Rows in, a zlib stream out, by ISA-L.
-class fast_deflate {
-public:
-  fast_deflate(uint32_t level, size_t raw_bytes) : out_(raw_bytes / 2 + 4096) {
-    isal_deflate_init(&stream_);
-    constexpr std::array<uint32_t, 4> sizes = {ISAL_DEF_LVL0_DEFAULT, ISAL_DEF_LVL1_DEFAULT,
-                                               ISAL_DEF_LVL2_DEFAULT, ISAL_DEF_LVL3_DEFAULT};
-    work_.resize(sizes[level]);
-    stream_.level = level;
-    stream_.level_buf = work_.data();
-    stream_.level_buf_size = static_cast<uint32_t>(work_.size());
-    stream_.gzip_flag = IGZIP_ZLIB;
-  }
-
-  /// False if ISA-L refuses, which only a defect of ours can bring about.
-  bool add(std::span<uint8_t> rows, bool last) {
-    stream_.next_in = rows.data();
-    stream_.avail_in = static_cast<uint32_t>(rows.size());
-    stream_.end_of_stream = last ? 1 : 0;
-    do {
-      if (out_.size() - used_ < 4096)
-        out_.resize(out_.size() + out_.size() / 2);
-      const auto room = static_cast<uint32_t>(std::min<size_t>(out_.size() - used_, largest_idat));
-      stream_.next_out = out_.data() + used_;
-      stream_.avail_out = room;
-      if (isal_deflate(&stream_) != COMP_OK)
-        return false;
-      used_ += room - stream_.avail_out;
-    } while (stream_.avail_in > 0 || stream_.avail_out == 0
-             || (last && stream_.internal_state.state != ZSTATE_END));
-    return true;
-  }
-
-  std::vector<uint8_t> take() && {
-    out_.resize(used_);
-    return std::move(out_);
-  }
-
-private:
-  isal_zstream stream_{};
-  std::vector<uint8_t> work_;
-  std::vector<uint8_t> out_;
-  size_t used_ = 0;
-};
-
-struct picture {
-  const uint8_t* pixels;
-  size_t height;
-  size_t row_bytes;
-  size_t pixel_bytes;
-
-  size_t filtered_bytes() const { return height * (row_bytes + 1); }
-};
-
-result<std::vector<uint8_t>> deflate_fast(const picture& image, uint32_t level) {
-  fast_deflate out{level, image.filtered_bytes()};
-  row_filter filter{image.row_bytes, image.pixel_bytes};
-  const size_t rows_a_band = std::max<size_t>(1, band_bytes / (image.row_bytes + 1));
-  std::vector<uint8_t> band(std::min(rows_a_band, image.height) * (image.row_bytes + 1));
-  for (size_t row = 0; row < image.height;) {
-    const size_t end = std::min(image.height, row + rows_a_band);
-    uint8_t* to = band.data();
-    for (; row < end; ++row, to += image.row_bytes + 1)
-      filter.filter(image.pixels + row * image.row_bytes, to);
-    const auto filled = static_cast<size_t>(to - band.data());
-    if (!out.add({band.data(), filled}, row == image.height))
-      return fail(ec::internal, "ISA-L refused to deflate a picture");
-  }
-  return std::move(out).take();
-}
-
-/// @param level of libdeflate; 0 stores, and filters nothing.
-result<std::vector<uint8_t>> deflate_whole(const picture& image, int level) {
-  std::vector<uint8_t> filtered(image.filtered_bytes());
-  row_filter filter{image.row_bytes, image.pixel_bytes};
-  uint8_t* to = filtered.data();
-  for (size_t row = 0; row < image.height; ++row, to += image.row_bytes + 1) {
-    const uint8_t* from = image.pixels + row * image.row_bytes;
-    if (level > 0)
-      filter.filter(from, to);
-    else
-      std::memcpy(to + 1, from, image.row_bytes);
-  }
-  const std::unique_ptr<libdeflate_compressor, void (*)(libdeflate_compressor*)> compressor{
-    libdeflate_alloc_compressor(level), libdeflate_free_compressor};
-  if (!compressor)
-    return fail(ec::internal, "no memory for libdeflate");
-  std::vector<uint8_t> out(libdeflate_zlib_compress_bound(compressor.get(), filtered.size()));
-  const size_t used = libdeflate_zlib_compress(compressor.get(), filtered.data(), filtered.size(),
-                                               out.data(), out.size());
-  if (used == 0)
-    return fail(ec::internal, "libdeflate refused to deflate a picture");
-  out.resize(used);
-  return out;
-}
-
-result<std::vector<uint8_t>> deflate_picture(const picture& image, const png_options& options) {
-  const auto level = options.compression;
-  const auto encoder =
-    options.encoder.value_or(level <= 4 ? png_encoder::fast : png_encoder::small);
-  if (level == 0)
-    return deflate_whole(image, 0);
-  if (encoder == png_encoder::fast) {
-    constexpr std::array<uint32_t, 10> isal_levels = {0, 1, 1, 1, 1, 2, 2, 3, 3, 3};
-    return deflate_fast(image, isal_levels[static_cast<size_t>(level)]);
-  }
-  constexpr std::array<int, 10> libdeflate_levels = {0, 1, 2, 4, 5, 6, 7, 8, 9, 12};
-  return deflate_whole(image, libdeflate_levels[static_cast<size_t>(level)]);
-}
 
 /// UTF-8 to Latin-1; nothing if a character is beyond it or the bytes are no UTF-8.
 std::optional<std::string> latin1_of(std::string_view text) {
@@ -209,14 +94,47 @@ result<void> write_text(png_file& file, const text_chunk& chunk) {
   return {};
 }
 
-std::array<uint8_t, 13> header_of(const picture_shape& shape) {
+std::array<uint8_t, 13> header_of(const picture_shape& shape, uint8_t bit_depth) {
   const auto w = static_cast<uint32_t>(shape.width);
   const auto h = static_cast<uint32_t>(shape.height);
   const uint8_t colour = shape.channels == 1 ? 0 : shape.channels == 3 ? 2 : 6;
   const auto byte = [](uint32_t x, int shift) { return static_cast<uint8_t>(x >> shift); };
   return {byte(w, 24), byte(w, 16), byte(w, 8), byte(w, 0), byte(h, 24),
-          byte(h, 16), byte(h, 8),  byte(h, 0), 8,          colour,
+          byte(h, 16), byte(h, 8),  byte(h, 0), bit_depth,  colour,
           0,           0,           0};
+}
+
+/// What `encode_png` takes: u8 or u16.
+result<picture_shape> shape_of(const tensor_block& image) {
+  constexpr int64_t largest_side = INT32_MAX / 16; // a row has fewer than 2^31 bytes
+  if (image.type() != dtype::u16)
+    return shape_of_u8_picture(image, "PNG", largest_side);
+  // The shapes are those of u8: its upper bytes stand for it here.
+  auto half = image.bytes().first(image.size_bytes() / 2);
+  return shape_of_u8_picture({dtype::u8, image.shape(), half, image.owner()}, "PNG", largest_side);
+}
+
+/// The rows of a PNG, and the bytes of them if they had to be made.
+struct owned_rows {
+  png_rows view;
+  std::vector<uint8_t> swapped;
+};
+
+owned_rows rows_of(const tensor_block& image, const picture_shape& shape) {
+  const size_t pixel_bytes = static_cast<size_t>(shape.channels) * size_of(image.type());
+  owned_rows rows;
+  rows.view = {reinterpret_cast<const uint8_t*>(image.bytes().data()),
+               static_cast<size_t>(shape.height), static_cast<size_t>(shape.width) * pixel_bytes,
+               pixel_bytes};
+  if (image.type() == dtype::u16) {
+    rows.swapped.reserve(image.size_bytes());
+    for (const auto x : image.as<uint16_t>()) {
+      rows.swapped.push_back(static_cast<uint8_t>(x >> 8));
+      rows.swapped.push_back(static_cast<uint8_t>(x));
+    }
+    rows.view.pixels = rows.swapped.data();
+  }
+  return rows;
 }
 
 } // namespace
@@ -233,20 +151,13 @@ bool is_png_keyword(std::string_view key) {
 
 result<std::vector<std::byte>> encode_png(const tensor_block& image, const png_options& options,
                                           std::span<const text_chunk> text) {
-  const auto shape = picture_shape_of(image);
-  if (!shape)
-    return fail(shape.error().code, "the picture " + shape.error().message);
-  if (image.type() != dtype::u8 || image.rank() != 3)
-    return fail(ec::bad_request, "a PNG is made of one u8 picture [H, W, C]");
   if (options.compression < 0 || options.compression > 9)
     return fail(ec::bad_request, "a PNG's compression is 0 to 9");
-  const auto channels = static_cast<size_t>(shape->channels);
-  if (shape->height > INT32_MAX || static_cast<uint64_t>(shape->width) > largest_idat / channels)
-    return fail(ec::bad_request, "the picture is too large for a PNG");
-
-  const picture pixels{image.as<uint8_t>().data(), static_cast<size_t>(shape->height),
-                       static_cast<size_t>(shape->width) * channels, channels};
-  auto data = deflate_picture(pixels, options);
+  const auto shape = shape_of(image);
+  if (!shape)
+    return fail(shape);
+  const auto rows = rows_of(image, *shape);
+  auto data = deflate_rows(rows.view, options);
   if (!data)
     return fail(data);
 
@@ -254,7 +165,7 @@ result<std::vector<std::byte>> encode_png(const tensor_block& image, const png_o
   for (const auto& chunk : text)
     expected += chunk.key.size() + chunk.text.size() + 32;
   png_file file{expected};
-  file.chunk("IHDR", header_of(*shape));
+  file.chunk("IHDR", header_of(*shape, image.type() == dtype::u16 ? 16 : 8));
   for (const auto& chunk : text)
     if (const auto written = write_text(file, chunk); !written)
       return tl::make_unexpected(written.error());

@@ -4,10 +4,10 @@
 #include <cstdint>
 #include <optional>
 #include <span>
-#include <string>
 #include <string_view>
 #include <vector>
 
+#include "imaging/text_chunk.hpp"
 #include "messages/result.hpp"
 #include "messages/tensor_block.hpp"
 
@@ -34,21 +34,17 @@ struct png_options {
 
   /// Left out: `fast` for 0 to 4, `small` for 5 to 9.
   std::optional<png_encoder> encoder;
-};
 
-/// One text chunk: a keyword of 1 to 79 Latin-1 characters (given in UTF-8), a text in UTF-8.
-struct text_chunk {
-  std::string key;
-  std::string text;
-
-  friend bool operator==(const text_chunk&, const text_chunk&) = default;
+  /// Threads that one large picture may be encoded on; small ones take one. `small` deflates on
+  /// one thread in any case, libdeflate's streams cannot be joined.
+  unsigned threads = 1;
 };
 
 /// Whether `key` can be the keyword of a PNG text chunk: 1 to 79 printable Latin-1 characters.
 bool is_png_keyword(std::string_view key);
 
 /// Encodes one picture.
-/// @param image u8 [H, W, C] with C = 1 (grey), 3 (RGB) or 4 (RGBA), H and W at least 1.
+/// @param image u8 or u16 [H, W, C] with C = 1 (grey), 3 (RGB) or 4 (RGBA), H and W at least 1.
 /// @param text chunks in this order before the pixels: tEXt for ASCII, iTXt (not compressed) for
 /// everything else, for the frontend reads both as UTF-8.
 /// @returns the whole file; `bad_request` for another type, shape, level or a bad keyword.

@@ -15,8 +15,9 @@ namespace luna::imaging {
 class row_filter {
 public:
   /// @param row_bytes bytes of a row without its filter byte, at least `pixel_bytes`.
-  /// @param pixel_bytes 1, 3 or 4.
-  row_filter(size_t row_bytes, size_t pixel_bytes);
+  /// @param pixel_bytes 1 to 8: a pixel's.
+  /// @param above the row above the first one that is filtered; nullptr at the top.
+  row_filter(size_t row_bytes, size_t pixel_bytes, const uint8_t* above = nullptr);
 
   /// Filters the next row, top down.
   /// @param out 1 + row_bytes bytes: the filter's number and the residuals.
@@ -26,7 +27,7 @@ private:
   size_t row_bytes_;
   size_t pixel_bytes_;
   std::vector<uint8_t> zeros_;      ///< the row above the first
-  const uint8_t* above_ = nullptr;  ///< the caller's last row; nullptr before the first
+  const uint8_t* above_;            ///< the caller's last row; nullptr at the top
   std::vector<uint8_t> candidates_; ///< residuals of sub, up, average, Paeth
 };
 

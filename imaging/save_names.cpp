@@ -1,8 +1,9 @@
+#include "imaging/save_names.hpp"
+
 #include <algorithm>
 
 #include "imaging/pixels.hpp"
 #include "imaging/safe_names.hpp"
-#include "imaging/save_task.hpp"
 
 namespace luna::imaging {
 
@@ -76,13 +77,13 @@ public:
     plan.tensor = image_.tensor;
     plan.allowed = output_.allowed;
     plan.root = output_.root;
-    plan.subfolder = *folder;
-    if (slash != std::string::npos)
-      plan.subfolder = joined(plan.subfolder, name->substr(0, slash));
+    std::string below = slash == std::string::npos ? "" : name->substr(0, slash);
     if (image_.subdir && !image_.save_dir)
-      plan.subfolder = joined(plan.subfolder, safe_name(image_.affix));
+      below = joined(below, safe_name(image_.affix));
+    plan.subfolder = joined(*folder, below);
+    plan.discarded_to = joined(joined(*folder, std::string{discarded_folder}), below);
     plan.stem = slash == std::string::npos ? *name : name->substr(slash + 1);
-    plan.format = image_.format;
+    plan.extension = extension_of(image_.format);
     plan.collision = task_.collision;
     plan.counter = task_.counter;
     return plan;
@@ -128,17 +129,35 @@ private:
 
 /// Whether the finished name fits: what the store may add to it included.
 result<void> check_length(const image_plan& plan) {
-  size_t added = extension_of(plan.format).size() + 1;
+  size_t added = plan.extension.size() + 1;
   added += plan.counter ? 20 + plan.counter->suffix.size() : room_for_number;
   if (plan.stem.size() + added > longest_name)
     return fail(ec::bad_request, "the file name '" + plan.stem + "' has "
                                    + std::to_string(plan.stem.size())
                                    + " bytes, with number and extension at most 255 are possible: "
                                      "shorten filename, affix or model name");
-  if (plan.root.size() + plan.subfolder.size() + longest_name > longest_path)
+  const auto folders = std::max(plan.subfolder.size(), plan.discarded_to.size());
+  if (plan.root.size() + folders + thumbnail_folder.size() + 1 + longest_name > longest_path)
     return fail(ec::bad_request,
                 "the path of the file '" + plan.stem + "' is too long: shorten save_path");
   return {};
+}
+
+/// The shape of the pictures that an entry names.
+result<picture_shape> find_shape(const save_image& image, size_t entry,
+                                 std::span<const named_tensor> tensors) {
+  const auto* tensor = find_tensor(tensors, image.tensor);
+  if (tensor == nullptr)
+    return fail(ec::bad_request, "images[" + std::to_string(entry) + "] names the tensor '"
+                                   + image.tensor + "', which is not in the body");
+  auto shape = picture_shape_of(*tensor);
+  if (!shape)
+    return fail(ec::bad_request, "the tensor '" + image.tensor + "' " + shape.error().message);
+  return shape;
+}
+
+template_values values_of(const save_task& task, std::chrono::system_clock::time_point now) {
+  return {task.model_name, task.filename_index, task.time.value_or(local_timestamp(now)), 0, 0, 0};
 }
 
 } // namespace
@@ -150,37 +169,66 @@ result<std::vector<image_plan>> resolve_names(const save_task& task,
   const auto output = find_output_folder(task.output_dir, allowed);
   if (!output)
     return fail(output);
-  const template_values values{task.model_name, task.filename_index,
-                               task.time.value_or(local_timestamp(now))};
+  auto values = values_of(task, now);
   std::vector<image_plan> plans;
   for (size_t entry = 0; entry < task.images.size(); ++entry) {
     const auto& image = task.images[entry];
-    const auto* tensor = find_tensor(tensors, image.tensor);
-    if (tensor == nullptr)
-      return fail(ec::bad_request, "images[" + std::to_string(entry) + "] names the tensor '"
-                                     + image.tensor + "', which is not in the body");
-    const auto shape = picture_shape_of(*tensor);
+    const auto shape = find_shape(image, entry, tensors);
     if (!shape)
-      return fail(ec::bad_request, "the tensor '" + image.tensor + "' " + shape.error().message);
+      return fail(shape);
     if (static_cast<uint64_t>(shape->count) > most_pictures - plans.size())
       return fail(ec::bad_request, "a job may save at most " + std::to_string(most_pictures)
                                      + " pictures: submit them in several jobs");
-    auto plan = entry_planner{task, image, *output, values}.plan(allowed);
-    if (!plan)
-      return fail(plan);
-    const auto stem = plan->stem;
+    values.width = shape->width;
+    values.height = shape->height;
     for (int64_t row = 0; row < shape->count; ++row) {
+      values.batch = row;
+      auto plan = entry_planner{task, image, *output, values}.plan(allowed);
+      if (!plan)
+        return fail(plan);
       plan->index = static_cast<uint32_t>(plans.size());
       plan->entry = static_cast<uint32_t>(entry);
       plan->row = row;
       if (shape->count > 1 && !task.counter)
-        plan->stem = stem + "_" + std::to_string(row);
+        plan->stem += "_" + std::to_string(row);
       if (const auto fits = check_length(*plan); !fits)
         return tl::make_unexpected(fits.error());
-      plans.push_back(*plan);
+      plans.push_back(std::move(*plan));
     }
   }
   return plans;
+}
+
+result<image_plan> resolve_archive_name(const save_task& task,
+                                        std::chrono::system_clock::time_point now,
+                                        const std::vector<std::string>& allowed) {
+  constexpr std::string_view ending = ".zip";
+  save_image entry;
+  entry.filename = expanded(task.archive.value(), task.templates, values_of(task, now));
+  if (entry.filename->ends_with(ending))
+    entry.filename->resize(entry.filename->size() - ending.size());
+  const auto name = safe_relative_path(*entry.filename, "archive");
+  if (!name || name->empty())
+    return name ? fail(ec::bad_request, "task_data.archive must be the name of a ZIP file")
+                : fail(name);
+  const auto output = find_output_folder(task.output_dir, allowed);
+  if (!output)
+    return fail(output);
+  auto plan = entry_planner{task, entry, *output, values_of(task, now)}.plan(allowed);
+  if (!plan)
+    return fail(plan);
+  plan->extension = ending.substr(1);
+  plan->counter.reset();
+  if (const auto fits = check_length(*plan); !fits)
+    return tl::make_unexpected(fits.error());
+  return std::move(*plan);
+}
+
+image_plan thumbnail_plan(const image_plan& picture) {
+  auto plan = picture;
+  plan.subfolder = joined(picture.subfolder, std::string{thumbnail_folder});
+  plan.extension = extension_of(image_format::webp);
+  return plan;
 }
 
 } // namespace luna::imaging

@@ -1,10 +1,7 @@
 #include "imaging/save_task.hpp"
 
 #include <algorithm>
-#include <set>
 
-#include "imaging/json_dumps.hpp"
-#include "imaging/pixels.hpp"
 #include "imaging/task_fields.hpp"
 
 namespace luna::imaging {
@@ -15,44 +12,6 @@ using json = nlohmann::ordered_json;
 
 /// More entries than any node sends; a bound on what one task may hold.
 constexpr size_t most_images = 1000;
-
-/// A string verbatim; everything else as Python's json.dumps writes it.
-std::string verbatim_or_dumped(const json& value) {
-  return value.is_string() ? value.get<std::string>() : json_dumps(value);
-}
-
-/// Adds a chunk for each key of an object.
-void add_object(task_fields& fields, std::string_view key, std::vector<text_chunk>& text) {
-  const auto* object = fields.find(key);
-  if (object == nullptr)
-    return;
-  if (!object->is_object()) {
-    fields.wrong(key, "an object");
-    return;
-  }
-  for (const auto& [name, value] : object->items()) {
-    if (!is_png_keyword(name))
-      fields.wrong(
-        failure{ec::bad_request,
-                std::string{key} + " has the key '" + name.substr(0, 100)
-                  + "': a key of a picture's metadata has 1 to 79 printable Latin-1 characters",
-                0,
-                {}});
-    text.push_back({name, verbatim_or_dumped(value)});
-  }
-}
-
-std::vector<text_chunk> parse_text(task_fields& fields) {
-  std::vector<text_chunk> text;
-  if (const auto* prompt = fields.find("prompt"))
-    text.push_back({"prompt", verbatim_or_dumped(*prompt)});
-  add_object(fields, "extra_pnginfo", text);
-  add_object(fields, "metadata", text);
-  // What A1111 writes; ComfyUI's frontend reads it where there is no workflow.
-  if (const auto parameters = fields.text("parameters_text"); !parameters.empty())
-    text.push_back({"parameters", parameters});
-  return text;
-}
 
 png_options parse_png(task_fields& fields) {
   png_options options;
@@ -99,18 +58,26 @@ std::optional<timestamp> parse_time(task_fields& fields) {
   return time;
 }
 
-/// Parts that have their own issue: nothing may answer success without doing it.
-void refuse_what_is_not_built(task_fields& fields) {
-  fields.not_built("target", "folder");
-  fields.not_built("quality_gate", "disabled");
-  fields.not_built("min_quality_threshold", 0.3);
-  fields.not_built("bit_depth", 8);
-  fields.not_built("lossy_quality", 90);
-  fields.not_built("lossless_webp", false);
-  fields.not_built("custom_metadata", "");
-  fields.not_built("luna_metadata", false);
-  fields.not_built("thumbnail", nullptr);
-  fields.not_built("archive", nullptr);
+encoder_options parse_encoding(task_fields& fields) {
+  encoder_options options;
+  options.png = parse_png(fields);
+  options.bit_depth = static_cast<int>(fields.integer("bit_depth", 8, 0, INT32_MAX));
+  if (options.bit_depth != 8 && options.bit_depth != 16)
+    fields.wrong("bit_depth", "8 or 16");
+  options.lossy_quality = static_cast<int>(fields.integer("lossy_quality", 90, 1, 100));
+  options.lossless_webp = fields.boolean("lossless_webp", false);
+  return options;
+}
+
+std::optional<int64_t> parse_thumbnail(task_fields& fields) {
+  const auto* value = fields.find("thumbnail");
+  if (value == nullptr)
+    return std::nullopt;
+  task_fields inner{*value, "task_data.thumbnail"};
+  const auto size = inner.integer("size", 256, 16, 4096);
+  if (const auto problem = inner.problem())
+    fields.wrong(*problem);
+  return size;
 }
 
 std::optional<std::string> optional_text(task_fields& fields, std::string_view key) {
@@ -131,10 +98,7 @@ save_image parse_image(const json& value, const std::string& path, task_fields& 
   image.subdir = fields.boolean("subdir", false);
   image.save_dir = optional_text(fields, "save_dir");
   image.filename = optional_text(fields, "filename");
-  const auto format =
-    fields.choice("format", 0, {"png", "webp", "jpeg", "avif", "jxl", "tiff", "exr"});
-  if (format != 0)
-    fields.not_built("format", "png");
+  image.format = static_cast<image_format>(fields.choice("format", 0, format_names()));
   if (const auto problem = fields.problem())
     outer.wrong(*problem);
   return image;
@@ -155,21 +119,6 @@ std::vector<save_image> parse_images(task_fields& fields) {
 
 } // namespace
 
-std::string_view extension_of(image_format format) {
-  switch (format) {
-  case image_format::png:
-    return "png";
-  }
-  return "";
-}
-
-std::optional<image_format> format_of_extension(std::string_view extension) {
-  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
-  std::string text{extension};
-  std::transform(text.begin(), text.end(), text.begin(), lower);
-  return text == "png" ? std::optional{image_format::png} : std::nullopt;
-}
-
 result<save_task> parse_save_task(const nlohmann::ordered_json& task_data) {
   task_fields fields{task_data, "task_data"};
   save_task task;
@@ -183,27 +132,21 @@ result<save_task> parse_save_task(const nlohmann::ordered_json& task_data) {
   task.time = parse_time(fields);
   task.collision =
     static_cast<collision_mode>(fields.choice("collision", 0, {"rename", "overwrite", "fail"}));
-  task.png = parse_png(fields);
-  task.embed_workflow = fields.boolean("embed_workflow", true);
-  task.text = parse_text(fields);
-  if (!task.embed_workflow)
-    task.text.clear();
+  task.target = fields.text("target", "folder");
+  task.gate = static_cast<quality_gate>(
+    fields.choice("quality_gate", 0, {"disabled", "variance", "edge_density", "both"}));
+  task.least_quality = fields.number("min_quality_threshold", 0.3, 0, 1);
+  task.encoding = parse_encoding(fields);
+  task.metadata = parse_metadata(fields);
+  task.thumbnail = parse_thumbnail(fields);
+  if (fields.find("archive") != nullptr)
+    task.archive = fields.text("archive");
   task.fast_durability = fields.choice("durability", 0, {"full", "fast"}) == 1;
   task.priority = static_cast<int>(fields.integer("priority", 0, -1, 1));
-  refuse_what_is_not_built(fields);
   task.images = parse_images(fields);
   if (const auto problem = fields.problem())
     return tl::make_unexpected(*problem);
   return task;
-}
-
-result<std::vector<std::byte>> encode(const save_task& task, image_format format,
-                                      const tensor_block& picture) {
-  switch (format) {
-  case image_format::png:
-    return encode_png(to_u8(picture), task.png, task.text);
-  }
-  return fail(ec::internal, "a picture has no known format");
 }
 
 } // namespace luna::imaging

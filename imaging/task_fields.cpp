@@ -83,6 +83,19 @@ int64_t task_fields::integer(std::string_view key, int64_t otherwise, int64_t le
   return otherwise;
 }
 
+double task_fields::number(std::string_view key, double otherwise, double least, double most) {
+  const auto* value = find(key);
+  if (value == nullptr)
+    return otherwise;
+  if (value->is_number()) {
+    const auto x = value->get<double>();
+    if (x >= least && x <= most)
+      return x;
+  }
+  wrong(key, "a number from " + python_float_repr(least) + " to " + python_float_repr(most));
+  return otherwise;
+}
+
 size_t task_fields::choice(std::string_view key, size_t otherwise,
                            const std::vector<std::string>& choices) {
   const auto* value = find(key);
@@ -96,18 +109,6 @@ size_t task_fields::choice(std::string_view key, size_t otherwise,
   }
   wrong(key, list);
   return otherwise;
-}
-
-void task_fields::not_built(std::string_view key, const nlohmann::ordered_json& standard) {
-  const auto* value = find(key);
-  if (value != nullptr && *value != standard)
-    wrong(failure{ec::bad_request,
-                  name_of(key) + " is " + shown(*value)
-                    + ": this build of luna does not do that yet"
-                    + (standard.is_null() ? ", leave it out"
-                                          : ", leave it out or give " + json_dumps(standard)),
-                  0,
-                  {}});
 }
 
 void task_fields::wrong(std::string_view key, const std::string& expected) {

@@ -29,11 +29,10 @@ public:
   bool boolean(std::string_view key, bool otherwise);
   int64_t integer(std::string_view key, int64_t otherwise, int64_t least, int64_t most);
 
+  double number(std::string_view key, double otherwise, double least, double most);
+
   /// A text out of a list: its position.
   size_t choice(std::string_view key, size_t otherwise, const std::vector<std::string>& choices);
-
-  /// A field of a part that this build does not have: its default passes, anything else is refused.
-  void not_built(std::string_view key, const nlohmann::ordered_json& standard);
 
   /// Records what is wrong with a field, unless something was recorded before.
   void wrong(std::string_view key, const std::string& expected);

@@ -99,15 +99,53 @@ struct variable {
 };
 
 constexpr std::string_view time_prefix = "%time:";
+constexpr std::string_view date_prefix = "%date:";
 
-/// The variable other than %time: that starts at the beginning of `rest`.
+/// ComfyUI's own date format: a letter once or twice, zeros in front to that length; yy and yyyy.
+std::string format_date(std::string_view format, const timestamp& t) {
+  std::string out;
+  for (size_t i = 0; i < format.size();) {
+    const char letter = format[i];
+    const auto end = std::min(format.find_first_not_of(letter, i), format.size());
+    const int run = static_cast<int>(end - i);
+    const std::array<std::pair<char, int>, 5> parts = {
+      {{'d', t.day}, {'M', t.month}, {'h', t.hour}, {'m', t.minute}, {'s', t.second}}};
+    const auto part =
+      std::find_if(parts.begin(), parts.end(), [&](const auto& x) { return x.first == letter; });
+    int taken = 1;
+    if (part != parts.end()) {
+      taken = std::min(run, 2);
+      out += padded(part->second, taken);
+    } else if (letter == 'y' && run >= 2) {
+      taken = std::min(run, 4);
+      const auto year = padded(t.year, 4);
+      out += taken == 4 ? year : taken == 2 ? year.substr(2) : std::string(3, 'y');
+    } else {
+      out += letter;
+    }
+    i += static_cast<size_t>(taken);
+  }
+  return out;
+}
+
+/// The variable without a format that starts at the beginning of `rest`.
 variable plain_variable(std::string_view rest, const template_values& values) {
   const auto model = split_model_name(values.model_name);
-  const std::array<std::pair<std::string_view, std::string>, 4> known = {{
+  const auto& t = values.time;
+  const std::array<std::pair<std::string_view, std::string>, 13> known = {{
     {"%model_path%", model.path},
     {"%model_name%", model.name},
     {"%model_dir%", model.dir},
     {"%index%", std::to_string(values.index)},
+    {"%width%", std::to_string(values.width)},
+    {"%height%", std::to_string(values.height)},
+    {"%batch_num%", std::to_string(values.batch)},
+    {"%year%", padded(t.year, 4)},
+    {"%month%", padded(t.month, 2)},
+    {"%day%", padded(t.day, 2)},
+    {"%hour%", padded(t.hour, 2)},
+    {"%minute%", padded(t.minute, 2)},
+    {"%second%", padded(t.second, 2)},
   }};
   for (const auto& [name, value] : known)
     if (rest.starts_with(name))
@@ -115,22 +153,26 @@ variable plain_variable(std::string_view rest, const template_values& values) {
   return {};
 }
 
-/// Whether a % that closes a %time: begins another variable and so must stay.
+/// Whether a % that closes a %time: or %date: begins another variable and so must stay.
 bool begins_variable(std::string_view rest, const template_values& values) {
   if (plain_variable(rest, values).length > 0)
     return true;
-  return rest.starts_with(time_prefix) && rest.find('%', time_prefix.size()) != std::string::npos;
+  return (rest.starts_with(time_prefix) || rest.starts_with(date_prefix))
+      && rest.find('%', time_prefix.size()) != std::string::npos;
 }
 
 variable time_variable(std::string_view rest, const template_values& values) {
-  if (!rest.starts_with(time_prefix))
+  static_assert(time_prefix.size() == date_prefix.size());
+  const bool is_time = rest.starts_with(time_prefix);
+  if (!is_time && !rest.starts_with(date_prefix))
     return {};
   const auto close = rest.find('%', time_prefix.size());
   if (close == std::string_view::npos || close == time_prefix.size())
     return {};
   const auto format = rest.substr(time_prefix.size(), close - time_prefix.size());
   const bool shared = begins_variable(rest.substr(close), values);
-  return {shared ? close : close + 1, format_time(format, values.time)};
+  return {shared ? close : close + 1,
+          is_time ? format_time(format, values.time) : format_date(format, values.time)};
 }
 
 } // namespace

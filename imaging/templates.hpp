@@ -38,6 +38,9 @@ struct template_values {
   std::string model_name; ///< as ComfyUI lists it, e.g. "Illustrious/3DCG/foo_v60.safetensors"
   int64_t index = 0;
   timestamp time;
+  int64_t width = 0;  ///< of the picture, in pixels
+  int64_t height = 0; ///< the same
+  int64_t batch = 0;  ///< the picture's place in its batch
 };
 
 /// The three variables of a model.
@@ -51,9 +54,11 @@ struct model_parts {
 model_parts split_model_name(std::string_view model_name);
 
 /// Replaces %model_path% %model_name% %model_dir% %index% and %time:F% with YYYY mm dd HH MM SS in
-/// F (mm is the month, MM the minute). A % that closes a %time: and begins a known variable counts
-/// for both: "%time:YYYY-mm-dd_%index%" is "2025-12-02_7". Other %x% stay as they are. Then `\`
-/// becomes `/` and slashes at the end go.
+/// F (mm is the month, MM the minute), and ComfyUI's own: %width% %height% %batch_num% %year%
+/// %month% %day% %hour% %minute% %second% (two digits each, the year four) and %date:F% with yyyy
+/// yy M MM d dd h hh m mm s ss in F. A % that closes a %time: or %date: and begins a known variable
+/// counts for both: "%time:YYYY-mm-dd_%index%" is "2025-12-02_7". Other %x% stay as they are. Then
+/// `\` becomes `/` and slashes at the end go.
 std::string expand_template(std::string_view pattern, const template_values& values);
 
 } // namespace luna::imaging

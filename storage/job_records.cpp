@@ -1,5 +1,6 @@
 #include "storage/job_records.hpp"
 
+#include <algorithm>
 #include <limits>
 
 #include "storage/byte_codec.hpp"
@@ -82,6 +83,33 @@ void put_target(byte_writer& to, const std::string& target) {
     to.put(target);
 }
 
+/// The same of an accepted record: the target, then the details, each of the two only if needed.
+void get_additions(byte_reader& from, accepted_record& x) {
+  if (!from.ok() || from.at_end())
+    return;
+  x.target = from.get_text();
+  if (!from.ok() || from.at_end()) {
+    from.require(!x.target.empty());
+    return;
+  }
+  bool any = false;
+  for (auto& image : x.images) {
+    image.detail = from.get_text();
+    any = any || !image.detail.empty();
+  }
+  from.require(any);
+}
+
+void put_additions(byte_writer& to, const accepted_record& x) {
+  bool any = std::any_of(x.images.begin(), x.images.end(),
+                         [](auto& image) { return !image.detail.empty(); });
+  if (!any)
+    return put_target(to, x.target);
+  to.put(x.target);
+  for (auto& image : x.images)
+    to.put(image.detail);
+}
+
 accepted_record get_accepted(byte_reader& from) {
   accepted_record x;
   x.id = from.get_text();
@@ -100,7 +128,7 @@ accepted_record get_accepted(byte_reader& from) {
     x.images.push_back(std::move(image));
   }
   from.require(!x.images.empty());
-  get_target(from, x.target);
+  get_additions(from, x);
   return x;
 }
 
@@ -180,7 +208,7 @@ std::string encode(const accepted_record& x) {
     for (auto dim : image.shape)
       to.put(dim);
   }
-  put_target(to, x.target);
+  put_additions(to, x);
   return to.take();
 }
 

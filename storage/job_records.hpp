@@ -12,8 +12,8 @@
 #include "storage/log_format.hpp"
 
 /// The payloads of the log's records. The layouts are on disk: a field may be added only with a new
-/// format number, or, as `target`, at the end and only where it is not empty: without it the bytes
-/// are what they always were.
+/// format number, or, as `target` and the images' details, at the end and only where there are any:
+/// without them the bytes are what they always were.
 namespace luna::storage {
 
 /// An image as the accepted record has it.
@@ -21,6 +21,7 @@ struct accepted_image {
   file_name name;
   dtype type = dtype::u8;
   std::vector<int64_t> shape;
+  std::string detail;
 
   friend bool operator==(const accepted_image&, const accepted_image&) = default;
 };

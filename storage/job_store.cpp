@@ -57,8 +57,8 @@ accepted_record make_record(const new_job& job, std::string id, time_point now,
   accepted_record x{std::move(id), job.key,  now, job.priority, digest,
                     job.task,      job.plan, {},  job.target};
   for (size_t i = 0; i < names.size(); ++i)
-    x.images.push_back(
-      {std::move(names[i]), job.images[i].pixels.type(), job.images[i].pixels.shape()});
+    x.images.push_back({std::move(names[i]), job.images[i].pixels.type(),
+                        job.images[i].pixels.shape(), job.images[i].detail});
   return x;
 }
 

@@ -64,7 +64,8 @@ struct job_work {
   std::string plan;
   uint32_t attempt = 1;
   time_point created{};
-  std::vector<image> images; ///< those still to be written
+  std::vector<image> images;  ///< those still to be written
+  std::vector<image> written; ///< the others; their pixels are there still
   piece_reader pixels;       ///< one piece an image, by image::index
 
   /// The job is cancelled, but these images may have their names already: ask is_published for each

@@ -92,13 +92,16 @@ result<job_work> job_store::begin_attempt(const std::string& id, live_job& job) 
   work.pixels = std::move(*pixels);
   work.only_check = job.cancel_requested;
   for (auto& image : job.status.images) {
-    if (is_written(image.state) || (work.only_check && !job.recorded[image.index]))
-      continue;
-    image.state = image_state::waiting;
-    image.error.clear();
     auto& described = record->images[image.index];
-    work.images.push_back(
-      {image.index, image.name, described.type, described.shape, job.recorded[image.index]});
+    job_work::image item{image.index, image.name, described.type, described.shape,
+                         job.recorded[image.index]};
+    if (is_written(image.state)) {
+      work.written.push_back(std::move(item));
+    } else if (!work.only_check || item.recorded) {
+      image.state = image_state::waiting;
+      image.error.clear();
+      work.images.push_back(std::move(item));
+    }
   }
   set_state(jobs_.at(id), job_state::running);
   ++job.interruptions;

@@ -92,6 +92,7 @@ struct file_identity {
 struct new_image {
   name_request name;
   tensor_block pixels;
+  std::string detail = {}; ///< image_status::detail until a worker reports another, or empty
 };
 
 /// A job as the caller hands it in.

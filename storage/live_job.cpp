@@ -11,7 +11,7 @@ live_job make_live(const accepted_record& record, uint64_t spool_bytes) {
   job.status.target = record.target;
   for (auto& image : record.images) {
     auto index = static_cast<uint32_t>(job.status.images.size());
-    job.status.images.push_back({index, image_state::waiting, image.name, {}, {}});
+    job.status.images.push_back({index, image_state::waiting, image.name, {}, image.detail});
   }
   job.priority = record.priority;
   job.digest = record.digest;

@@ -198,12 +198,12 @@ def test_job_events_tell_each_job_to_its_end(node: NodeProcess) -> None:
 @pytest.mark.parametrize(
     "task",
     [
-        {"quality_gate": "variance"},
-        {"thumbnail": {"size": 64}},
-        {"archive": "a.zip"},
+        {"quality_gate": "beauty"},
+        {"thumbnail": {"size": 5}},
+        {"archive": ""},
         {"target": "bucket"},
-        {"luna_metadata": True},
-        {"images": [{"tensor": "image_0", "format": "webp"}]},
+        {"metadata": {"": "no key"}},
+        {"images": [{"tensor": "image_0", "format": "gif"}]},
         {"images": [{"tensor": "elsewhere"}]},
         {"images": []},
         {"filename": 7},

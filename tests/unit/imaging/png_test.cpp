@@ -167,4 +167,14 @@ BOOST_AUTO_TEST_CASE(other_types_shapes_and_levels_are_refused) {
   BOOST_TEST(bad(block(bytes, {2, 4, 3}), {-1, {}}));
 }
 
+BOOST_AUTO_TEST_CASE(a_large_picture_of_several_threads_has_equal_pixels) {
+  const auto pixels = picture(2100, 2000, 3);
+  for (const auto encoder : {png_encoder::fast, png_encoder::small})
+    for (const unsigned threads : {2U, 3U, 64U}) {
+      png_options options{1, encoder};
+      options.threads = threads;
+      BOOST_TEST((read_png(encoded(block(pixels, {2100, 2000, 3}), options)).pixels == pixels));
+    }
+}
+
 BOOST_AUTO_TEST_SUITE_END()

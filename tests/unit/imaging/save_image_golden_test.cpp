@@ -5,7 +5,7 @@
 
 #include "imaging/json_dumps.hpp"
 #include "imaging/pixels.hpp"
-#include "imaging/save_task.hpp"
+#include "imaging/save_plan.hpp"
 #include "messages/safetensors.hpp"
 #include "tests/unit/imaging/read_png.hpp"
 #include "tests/unit/why.hpp"
@@ -60,17 +60,15 @@ BOOST_FIXTURE_TEST_CASE(objects_and_strings_give_the_text_chunks_and_pixels_that
                                        {"extra_pnginfo", {{"workflow", given("workflow")}}},
                                        {"images", {{{"tensor", "batch.image"}}}}});
     BOOST_TEST_REQUIRE(task.has_value(), luna::testing::why(task));
-    const auto plans = resolve_names(*task, tensors, {}, {"/out"});
-    BOOST_TEST_REQUIRE(plans.has_value(), luna::testing::why(plans));
-    BOOST_TEST_REQUIRE(plans->size() == 2u);
-    for (const auto& plan : *plans) {
-      const auto want =
-        read_file(folder + batch.at("files").at(static_cast<size_t>(plan.row)).get<std::string>());
-      const auto got =
-        encode(*task, plan.format, picture_of(*find_tensor(tensors, plan.tensor), plan.row));
+    const auto plan = plan_save(*task, tensors, {}, {"/out"});
+    BOOST_TEST_REQUIRE(plan.has_value(), luna::testing::why(plan));
+    BOOST_TEST_REQUIRE(plan->files.size() == 2u);
+    for (size_t row = 0; row < 2; ++row) {
+      const auto want = read_file(folder + batch.at("files").at(row).get<std::string>());
+      const auto got = encode_file(*task, plan->roles(), row, plan->files[row].pixels);
       BOOST_TEST_REQUIRE(got.has_value());
-      BOOST_TEST((read_png(*got).pixels == read_png(want).pixels));
-      const auto got_texts = texts_of(*got);
+      BOOST_TEST((read_png(got->file).pixels == read_png(want).pixels));
+      const auto got_texts = texts_of(got->file);
       const auto want_texts = texts_of(want);
       BOOST_TEST_REQUIRE(got_texts.size() == 2u);
       BOOST_TEST_REQUIRE(want_texts.size() == 2u);

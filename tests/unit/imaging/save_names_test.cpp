@@ -1,7 +1,7 @@
 #include <boost/test/unit_test.hpp>
 #include <nlohmann/json.hpp>
 
-#include "imaging/save_task.hpp"
+#include "imaging/save_names.hpp"
 #include "tests/unit/why.hpp"
 
 /// resolve_names: what each picture of a task will be called.

@@ -51,12 +51,21 @@ BOOST_AUTO_TEST_CASE(what_is_left_out_takes_its_default) {
   BOOST_TEST(!task.counter.has_value());
   BOOST_TEST(!task.time.has_value());
   BOOST_TEST((task.collision == collision_mode::rename));
-  BOOST_TEST(task.png.compression == 4);
-  BOOST_TEST(!task.png.encoder.has_value());
-  BOOST_TEST(task.embed_workflow);
+  BOOST_TEST(task.target == "folder");
+  BOOST_TEST((task.gate == quality_gate::disabled));
+  BOOST_TEST(task.least_quality == 0.3);
+  BOOST_TEST(task.encoding.png.compression == 4);
+  BOOST_TEST(!task.encoding.png.encoder.has_value());
+  BOOST_TEST(task.encoding.bit_depth == 8);
+  BOOST_TEST(task.encoding.lossy_quality == 90);
+  BOOST_TEST(!task.encoding.lossless_webp);
+  BOOST_TEST(!task.thumbnail.has_value());
+  BOOST_TEST(!task.archive.has_value());
+  BOOST_TEST(task.metadata.embed);
+  BOOST_TEST(!task.metadata.luna);
   BOOST_TEST(!task.fast_durability);
   BOOST_TEST(task.priority == 0);
-  BOOST_TEST(task.text.empty());
+  BOOST_TEST(task.metadata.workflow.empty());
   BOOST_TEST_REQUIRE(task.images.size() == 1u);
   BOOST_TEST(task.images[0].tensor == "image_0");
   BOOST_TEST(task.images[0].affix == "");
@@ -77,13 +86,24 @@ BOOST_AUTO_TEST_CASE(every_field_is_read) {
                             {"collision", "fail"},
                             {"png_compression", 9},
                             {"png_encoder", "fast"},
-                            {"embed_workflow", true},
+                            {"target", "bucket"},
+                            {"quality_gate", "both"},
+                            {"min_quality_threshold", 0.5},
+                            {"bit_depth", 16},
+                            {"lossy_quality", 75},
+                            {"lossless_webp", true},
+                            {"thumbnail", {{"size", 128}}},
+                            {"archive", "all.zip"},
+                            {"embed_workflow", false},
+                            {"luna_metadata", true},
+                            {"custom_metadata", "mine"},
+                            {"parameters_text", "steps: 20"},
                             {"durability", "fast"},
                             {"priority", -1},
                             {"images",
                              {{{"tensor", "a"},
                                {"affix", "x"},
-                               {"format", "png"},
+                               {"format", "jpeg"},
                                {"subdir", true},
                                {"save_dir", "d"},
                                {"filename", "g"}}}}});
@@ -96,37 +116,27 @@ BOOST_AUTO_TEST_CASE(every_field_is_read) {
   BOOST_TEST((task.counter == counter_spec{2, ""}));
   BOOST_TEST((task.time == timestamp{2026, 11, 22, 10, 0, 0}));
   BOOST_TEST((task.collision == collision_mode::fail));
-  BOOST_TEST(task.png.compression == 9);
-  BOOST_TEST((task.png.encoder == png_encoder::fast));
+  BOOST_TEST(task.encoding.png.compression == 9);
+  BOOST_TEST((task.encoding.png.encoder == png_encoder::fast));
+  BOOST_TEST(task.target == "bucket");
+  BOOST_TEST((task.gate == quality_gate::both));
+  BOOST_TEST(task.least_quality == 0.5);
+  BOOST_TEST(task.encoding.bit_depth == 16);
+  BOOST_TEST(task.encoding.lossy_quality == 75);
+  BOOST_TEST(task.encoding.lossless_webp);
+  BOOST_TEST(task.thumbnail.value() == 128);
+  BOOST_TEST(task.archive.value() == "all.zip");
+  BOOST_TEST(!task.metadata.embed);
+  BOOST_TEST(task.metadata.luna);
+  BOOST_TEST(task.metadata.custom == "mine");
+  BOOST_TEST(task.metadata.parameters == "steps: 20");
+  BOOST_TEST((task.images[0].format == image_format::jpeg));
   BOOST_TEST(task.fast_durability);
   BOOST_TEST(task.priority == -1);
   BOOST_TEST(task.images[0].affix == "x");
   BOOST_TEST(task.images[0].subdir);
   BOOST_TEST(task.images[0].save_dir.value() == "d");
   BOOST_TEST(task.images[0].filename.value() == "g");
-}
-
-BOOST_AUTO_TEST_CASE(texts_come_in_the_order_prompt_extra_pnginfo_metadata_parameters) {
-  const auto task = parsed({{"parameters_text", "steps: 20"},
-                            {"metadata", {{"seed", "7"}, {"cfg", 7.5}}},
-                            {"extra_pnginfo", {{"workflow", "{\"w\":1}"}, {"other", {{"b", 1}}}}},
-                            {"prompt", "{ \"p\" : 1 }"}});
-  const std::vector<text_chunk> want = {{"prompt", "{ \"p\" : 1 }"},
-                                        {"workflow", "{\"w\":1}"},
-                                        {"other", "{\"b\": 1}"},
-                                        {"seed", "7"},
-                                        {"cfg", "7.5"},
-                                        {"parameters", "steps: 20"}};
-  BOOST_TEST((task.text == want));
-}
-
-BOOST_AUTO_TEST_CASE(without_embed_workflow_there_is_no_text_at_all) {
-  BOOST_TEST(parsed({{"embed_workflow", false},
-                     {"prompt", "p"},
-                     {"extra_pnginfo", {{"workflow", "w"}}},
-                     {"metadata", {{"seed", "7"}}},
-                     {"parameters_text", "x"}})
-               .text.empty());
 }
 
 BOOST_AUTO_TEST_CASE(null_counts_as_left_out) {
@@ -136,39 +146,10 @@ BOOST_AUTO_TEST_CASE(null_counts_as_left_out) {
                             {"thumbnail", nullptr},
                             {"archive", nullptr},
                             {"extra_pnginfo", nullptr}});
-  BOOST_TEST(task.text.empty());
+  BOOST_TEST(task.metadata.workflow.empty());
+  BOOST_TEST(!task.thumbnail.has_value());
+  BOOST_TEST(!task.archive.has_value());
   BOOST_TEST(!task.counter.has_value());
-}
-
-BOOST_AUTO_TEST_CASE(parts_that_are_not_built_pass_at_their_defaults) {
-  const auto task = parse_save_task(task_with({{"target", "folder"},
-                                               {"quality_gate", "disabled"},
-                                               {"min_quality_threshold", 0.3},
-                                               {"bit_depth", 8},
-                                               {"lossy_quality", 90},
-                                               {"lossless_webp", false},
-                                               {"custom_metadata", ""},
-                                               {"luna_metadata", false}}));
-  BOOST_TEST(task.has_value());
-}
-
-BOOST_AUTO_TEST_CASE(parts_that_are_not_built_are_refused_by_name_otherwise) {
-  const json fields = {{"target", "bucket"},           {"quality_gate", "both"},
-                       {"min_quality_threshold", 0.5}, {"bit_depth", 16},
-                       {"lossy_quality", 95},          {"lossless_webp", true},
-                       {"custom_metadata", "x"},       {"luna_metadata", true},
-                       {"thumbnail", {{"size", 256}}}, {"archive", "batch.zip"}};
-  for (const auto& [key, value] : fields.items()) {
-    const auto message = refusal({{key, value}});
-    BOOST_TEST(contains(message, "task_data." + key), message);
-    BOOST_TEST(contains(message, "does not do that yet"), message);
-  }
-  for (const auto* format : {"webp", "jpeg", "avif", "jxl", "tiff", "exr"}) {
-    const auto message =
-      refusal({{"images", {{{"tensor", "a"}}, {{"tensor", "b"}, {"format", format}}}}});
-    BOOST_TEST(contains(message, "task_data.images[1].format"), message);
-    BOOST_TEST(contains(message, "does not do that yet"), message);
-  }
 }
 
 BOOST_AUTO_TEST_CASE(wrong_values_are_refused_with_the_field_and_what_was_expected) {
@@ -183,6 +164,16 @@ BOOST_AUTO_TEST_CASE(wrong_values_are_refused_with_the_field_and_what_was_expect
                        {"collision", "replace"},
                        {"png_compression", 10},
                        {"png_encoder", "best"},
+                       {"target", 1},
+                       {"quality_gate", "edges"},
+                       {"min_quality_threshold", 1.5},
+                       {"bit_depth", 12},
+                       {"lossy_quality", 0},
+                       {"lossless_webp", 1},
+                       {"thumbnail", 256},
+                       {"archive", true},
+                       {"custom_metadata", 1},
+                       {"luna_metadata", "yes"},
                        {"embed_workflow", 1},
                        {"extra_pnginfo", "text"},
                        {"metadata", json::array()},
@@ -196,6 +187,8 @@ BOOST_AUTO_TEST_CASE(wrong_values_are_refused_with_the_field_and_what_was_expect
     BOOST_TEST(contains(message, "must be"), message);
   }
   BOOST_TEST(contains(refusal({{"png_compression", 10}}), "from 0 to 9, it is 10"));
+  BOOST_TEST(contains(refusal({{"min_quality_threshold", 2}}), "from 0.0 to 1.0, it is 2"));
+  BOOST_TEST(contains(refusal({{"thumbnail", {{"size", 8}}}}), "task_data.thumbnail.size"));
   BOOST_TEST(contains(refusal({{"counter", {{"digits", 0}}}}), "task_data.counter.digits"));
   BOOST_TEST(contains(refusal({{"counter", {{"suffix", "a/b"}}}}), "task_data.counter.suffix"));
   BOOST_TEST(contains(refusal({{"images", json::array()}}), "task_data.images"));
@@ -223,7 +216,12 @@ BOOST_AUTO_TEST_CASE(keys_that_png_cannot_hold_are_refused) {
 BOOST_AUTO_TEST_CASE(formats_are_known_by_their_extension) {
   BOOST_TEST(extension_of(image_format::png) == "png");
   BOOST_TEST((format_of_extension("PNG") == image_format::png));
-  BOOST_TEST(!format_of_extension("webp").has_value());
+  BOOST_TEST(extension_of(image_format::jpeg) == "jpg");
+  BOOST_TEST((format_of_extension("jpeg") == image_format::jpeg));
+  for (const auto format : {image_format::webp, image_format::jpeg, image_format::avif,
+                            image_format::jxl, image_format::tiff, image_format::exr})
+    BOOST_TEST((format_of_extension(extension_of(format)) == format));
+  BOOST_TEST(!format_of_extension("gif").has_value());
 }
 
 BOOST_AUTO_TEST_SUITE_END()

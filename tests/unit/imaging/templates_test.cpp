@@ -101,4 +101,17 @@ BOOST_AUTO_TEST_CASE(local_time_is_that_of_the_zone) {
   tzset();
 }
 
+BOOST_AUTO_TEST_CASE(comfyuis_own_variables_are_filled_in) {
+  const template_values values{"m.ckpt", 7, {2026, 3, 4, 5, 6, 7}, 640, 480, 2};
+  const auto expand = [&](std::string_view pattern) { return expand_template(pattern, values); };
+  BOOST_TEST(expand("%width%x%height%_%batch_num%") == "640x480_2");
+  BOOST_TEST(expand("%year%-%month%-%day% %hour%:%minute%:%second%") == "2026-03-04 05:06:07");
+  BOOST_TEST(expand("%date:yyyy-MM-dd_hhmmss%") == "2026-03-04_050607");
+  BOOST_TEST(expand("%date:yy/M/d h.m.s%") == "26/3/4 5.6.7");
+  BOOST_TEST(expand("%date:yyy%") == "yyy");
+  BOOST_TEST(expand("%date:MMM%") == "033");
+  BOOST_TEST(expand("%date:yyyy_%index%") == "2026_7");
+  BOOST_TEST(expand("%date:%") == "%date:%");
+}
+
 BOOST_AUTO_TEST_SUITE_END()
