@@ -36,6 +36,16 @@ bool is_transient(const http_response& answer) {
       || code == "ConditionalRequestConflict" || (answer.status == 200 && code == "InternalError");
 }
 
+/// Whether the store says that it does not take our word: keys, token, region, clock. Some of that
+/// comes as 400; to a HEAD without any text.
+bool is_about_credentials(const std::string& method, int status, const std::string& code) {
+  if (status == 401 || status == 403)
+    return true;
+  return status == 400
+      && (method == "HEAD" || code == "ExpiredToken" || code == "InvalidToken"
+          || code == "TokenRefreshRequired" || code == "AuthorizationHeaderMalformed");
+}
+
 std::string header_of(const http_response& answer, const std::string& name) {
   auto i = answer.headers.find(name);
   return i == answer.headers.end() ? std::string{} : i->second;
@@ -194,9 +204,9 @@ failure s3_client::refusal(const call& x, const http_response& answer) const {
   text += " to " + x.method + " " + options_.bucket + (x.key.empty() ? "" : "/" + x.key);
   if (answer.status >= 500 || is_transient(answer))
     return {ec::unavailable, text, 1000, {}};
-  if (answer.status == 401 || answer.status == 403)
+  if (is_about_credentials(x.method, answer.status, code))
     return {ec::not_permitted,
-            text + "; check the credentials, their rights, and this machine's clock",
+            text + "; check the credentials, their rights, the region, and this machine's clock",
             0,
             {}};
   if (answer.status == 404 && (code == "NoSuchBucket" || code.empty()))

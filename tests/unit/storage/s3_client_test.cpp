@@ -104,6 +104,28 @@ BOOST_AUTO_TEST_CASE(a_refusal_is_not_tried_again_and_names_no_secret) {
   BOOST_CHECK_EQUAL(put.error().message.find(secret), std::string::npos);
 }
 
+BOOST_AUTO_TEST_CASE(a_token_that_is_over_is_the_stores_trouble_and_a_bad_request_the_objects) {
+  auto answering = std::make_shared<canned>();
+  auto surroundings = world();
+  surroundings.transport = answering;
+  s3::s3_client client{options, surroundings};
+  auto code_of = [&](int status, const std::string& code) {
+    answering->answer = {status, {}, "<Error><Code>" + code + "</Code></Error>"};
+    auto put = client.put(spec(), bytes());
+    BOOST_REQUIRE(!put);
+    return put.error().code;
+  };
+  for (auto* code : {"ExpiredToken", "InvalidToken", "AuthorizationHeaderMalformed"})
+    BOOST_CHECK(code_of(400, code) == ec::not_permitted);
+  BOOST_CHECK(code_of(403, "RequestTimeTooSkewed") == ec::not_permitted);
+  BOOST_CHECK(code_of(404, "NoSuchBucket") == ec::unavailable);
+  BOOST_CHECK(code_of(301, "PermanentRedirect") == ec::unavailable);
+  BOOST_CHECK(code_of(507, "XMinioStorageFull") == ec::unavailable);
+  BOOST_CHECK(code_of(400, "KeyTooLongError") == ec::bad_request);
+  answering->answer = {400, {}, {}};
+  BOOST_CHECK(client.head("k").error().code == ec::not_permitted);
+}
+
 BOOST_AUTO_TEST_CASE(the_store_says_how_long_to_wait_within_reason) {
   auto answering = std::make_shared<canned>();
   auto surroundings = world();
