@@ -54,6 +54,8 @@ void store_recovery::run(std::vector<found_record> records) {
     gather(std::move(record));
   // By id, so that the order is the same in every run and names go to the older job first.
   std::vector<std::string> ids;
+  ids.reserve(jobs_.size());
+  store_.jobs_.reserve(jobs_.size());
   for (auto& [id, job] : jobs_)
     ids.push_back(id);
   std::sort(ids.begin(), ids.end());
@@ -222,7 +224,8 @@ void store_recovery::check_pixels(const std::string& id, const gathered& job) {
   store_.queue_.add(id, live.lane(), live.priority, live.status.next_attempt);
 }
 
-/// Only rows that differ are written, so a start with a sound index is cheap.
+/// Only rows that differ are to be written, and only when the index is next used: a start does not
+/// wait for that.
 void store_recovery::reconcile_index() {
   std::unordered_map<std::string, log_place> known;
   if (auto places = store_.index_.places())
@@ -238,7 +241,6 @@ void store_recovery::reconcile_index() {
   for (auto& [id, place] : known)
     if (!store_.jobs_.contains(id))
       store_.unindexed_.insert(id);
-  store_.write_index();
 }
 
 } // namespace luna::storage

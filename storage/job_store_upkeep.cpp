@@ -53,6 +53,8 @@ void job_store::write_index() {
         continue; // comes again when it is
       rows.push_back({id, x.key, x.state, x.created, x.ended, ledger_.latest(id)});
     }
+    // In the order of the tables: that is several times faster than any other.
+    std::sort(rows.begin(), rows.end(), [](auto& a, auto& b) { return a.id < b.id; });
     if (index_.update(rows, removed)) {
       for (auto& row : rows)
         if (auto key = keys_.find(row.key);
