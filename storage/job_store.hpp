@@ -66,7 +66,7 @@ struct job_work {
   time_point created{};
   std::vector<image> images;  ///< those still to be written
   std::vector<image> written; ///< the others; their pixels are there still
-  piece_reader pixels;       ///< one piece an image, by image::index
+  piece_reader pixels;        ///< one piece an image, by image::index
 
   /// The job is cancelled, but these images may have their names already: ask is_published for each
   /// and write none.
