@@ -45,6 +45,9 @@ inline double median(std::vector<double> xs) {
 struct options {
   std::string node;   ///< the luna-node to measure
   std::string folder; ///< on the disk to measure
+
+  std::string pictures;           ///< folder of what bench/pictures.py made
+  std::string python = "python3"; ///< one that has Pillow
 };
 
 // -- the measurements: each starts what it needs and ends it ---
@@ -57,6 +60,9 @@ result<std::vector<figure>> measure_reply(const options& with);
 result<std::vector<figure>> measure_exchange(const options& with);
 result<std::vector<figure>> measure_submit(const options& with);
 result<std::vector<figure>> measure_storage(const options& with);
+result<std::vector<figure>> measure_queue(const options& with);
+result<std::vector<figure>> measure_enqueue(const options& with);
+result<std::vector<figure>> measure_png(const options& with);
 
 // -- the other process of a measurement: serves until its standard input ends ---
 

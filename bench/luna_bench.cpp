@@ -33,6 +33,14 @@ constexpr std::array entries = {
   entry{"node_to_node", "a tensor of 12.6 MB from node to node", measure_exchange},
   entry{"submit", "submit_async of a picture against a plain write + fdatasync", measure_submit},
   entry{"storage", "the same inside the process: what the store itself costs", measure_storage},
+  entry{"queue", "a store with 100,000 queued jobs starts and lists them", measure_queue},
+};
+
+/// Not among all: they need more than this machine's own programs.
+constexpr std::array further_entries = {
+  entry{"enqueue", "durable small jobs, against Redis Streams (needs redis-server)",
+        measure_enqueue},
+  entry{"png", "PNG encoders against Pillow's on real pictures (needs --pictures)", measure_png},
 };
 
 /// Measures and prints. @returns whether it could be measured.
@@ -71,6 +79,12 @@ int main(int argc, char** argv) {
   app.add_subcommand("all", "all of them, in this order");
   for (auto& x : entries)
     app.add_subcommand(x.name, x.what);
+  for (auto& x : further_entries)
+    app.add_subcommand(x.name, x.what);
+  app.add_option("--pictures", with.pictures, "png: the folder that bench/pictures.py filled")
+    ->option_text("DIR");
+  app.add_option("--python", with.python, "png: a Python with Pillow, default python3")
+    ->option_text("PATH");
   app.add_subcommand("machine", "no figure, only what is said of the machine");
   app.add_subcommand("reply-peer")->group("");
   app.add_subcommand("exchange-peer")->group("");
@@ -84,6 +98,9 @@ int main(int argc, char** argv) {
   auto complete = true;
   for (auto& x : entries)
     if (app.got_subcommand("all") || app.got_subcommand(x.name))
+      complete = run(x, with) && complete;
+  for (auto& x : further_entries)
+    if (app.got_subcommand(x.name))
       complete = run(x, with) && complete;
   return complete ? 0 : 1;
 }
