@@ -166,13 +166,20 @@ class SavedName:
 
 @dataclass(frozen=True)
 class Submission:
-    """An accepted job: it is durable, and its names are reserved. ``key`` is what it was submitted under."""
+    """An accepted job, whose names are reserved. ``key`` is what it was submitted under.
+
+    Attributes:
+        durable: whether a power cut takes nothing away from now on; false only with ``"durability": "fast"``, and then
+            ``note`` says what a crash would cost.
+    """
 
     job_id: str
     key: str
     images: int = 0
     queued: int = 0
     files: tuple[SavedName, ...] = ()
+    durable: bool = True
+    note: str = ""
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any], key: str) -> Submission:
@@ -185,6 +192,7 @@ class JobImage:
     """One image of a save job; ``path`` is absolute, on the saving node.
 
     Attributes:
+        thumbnail: its path, if one was asked for; ``thumbnail_error``: why there is none.
         score: of the quality gate, where there was one; ``discarded``: it did not pass.
         left_out: keys of texts that the file has no room for.
     """
@@ -197,8 +205,9 @@ class JobImage:
     thumbnail: str = ""
     discarded: bool = False
     score: float | None = None
-    left_out: tuple[str, ...] = ()
     error: Any = None
+    left_out: tuple[str, ...] = ()
+    thumbnail_error: str = ""
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> JobImage:
@@ -206,13 +215,19 @@ class JobImage:
             cls,
             data,
             index=int(data.get("index", 0)),
+            discarded=bool(data.get("discarded")) or data.get("state") == "discarded",
             left_out=tuple(data.get("left_out") or ()),
         )
 
 
 @dataclass(frozen=True)
 class Job:
-    """A save job: ``queued``, ``running``, ``done``, ``failed`` or ``cancelled``. ``progress`` is 0..1."""
+    """A save job: ``queued``, ``running``, ``done``, ``failed`` or ``cancelled``. ``progress`` is 0..1.
+
+    Attributes:
+        target: the configuration's name of an object store; empty: a folder.
+        archive: the path of its ZIP, if one was asked for; ``archive_error``: why there is none.
+    """
 
     job_id: str
     state: str = ""
@@ -222,6 +237,8 @@ class Job:
     error: Any = None
     archive: str = ""
     images: tuple[JobImage, ...] = ()
+    target: str = ""
+    archive_error: str = ""
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Job:

@@ -231,9 +231,8 @@ def _written(jobs: Sequence[Job], output: str) -> list[dict[str, Any]]:
     shown = []
     for image in (image for job in jobs for image in job.images if image.path):
         folder, name = os.path.split(os.path.relpath(image.path, output))
-        discarded = image.discarded or image.state == "discarded"
         subfolder = folder.replace(os.sep, "/")
-        shown.append(shown_as(name, subfolder, discarded, image.score, image.left_out))
+        shown.append(shown_as(name, subfolder, image.discarded, image.score, image.left_out))
     return shown
 
 

@@ -93,7 +93,7 @@ def _ask(luna: Service, ids: Sequence[str], wait: int) -> list[Job]:
 def _told(jobs: Sequence[Job], state: str, progress: float) -> str:
     images = [image for job in jobs for image in job.images]
     written = sum(bool(image.path) for image in images)
-    discarded = sum(image.discarded or image.state == "discarded" for image in images)
+    discarded = sum(image.discarded for image in images)
     text = f"{state}, {progress:.0%}: {written} of {len(images)} images written"
     text += f", {discarded} of them discarded" if discarded else ""
     reasons = [str(job.error) for job in jobs if job.error]

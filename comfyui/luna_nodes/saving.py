@@ -101,7 +101,13 @@ def submit(
     limit = client.connection(10.0).welcome.limits.max_body_bytes - _ROOM
     while (first := count_of(made)) < total:
         parcel = next_parcel(first, limit)
-        made.append(client.submit_async(parcel.task, parcel.tensors, cancel=stop))
+        taken = client.submit_async(parcel.task, parcel.tensors, cancel=stop)
+        if len(taken.files) != parcel.count:
+            raise SubmitUncertainError(
+                f"luna named {len(taken.files)} files for the {parcel.count} images of job {taken.job_id}",
+                key=taken.key,
+            )
+        made.append(taken)
         tell(count_of(made), total, "save")
 
 

@@ -202,9 +202,12 @@ JOB = {
     "progress": 0.5,
     "attempts": 5,
     "error": {"code": "not_permitted", "message": "the disk is full"},
+    "target": "bucket",
+    "archive_error": "full",
     "images": [
         {"index": 0, "state": "done", "path": "/o/a.png", "subfolder": "", "filename": "a.png"},
         {"index": 1, "state": "failed", "error": "full"},
+        {"index": 2, "state": "discarded", "score": 0.1, "left_out": ["workflow"]},
     ],
 }
 
@@ -217,6 +220,9 @@ def test_job_commands(client: Client, answer: Answer, name: str) -> None:
     assert (job.state, job.progress, job.attempts, job.ended) == ("failed", 0.5, 5, True)
     assert job.paths == ("/o/a.png",)
     assert job.images[1].error == "full"
+    assert (job.target, job.archive, job.archive_error) == ("bucket", "", "full")
+    assert [image.discarded for image in job.images] == [False, False, True]
+    assert (job.images[2].score, job.images[2].left_out) == (0.1, ("workflow",))
 
 
 def test_job_wait_asks_until_the_time_is_over(

@@ -225,6 +225,17 @@ def test_what_luna_does_not_take_is_saved_here_with_one_line(
     assert ("luna may have them too" in answer.ui["text"][0]) == uncertain
 
 
+def test_an_answer_that_names_too_few_files_is_not_believed(
+    service: Service, luna: FakeLuna, writing: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    # once, this was asked again for ever
+    luna.named = lambda *_: (SavedName(0, "", "a.webp"),)  # type: ignore[method-assign]
+    save(daemon_save=True, image_1=BATCH)
+    assert len(luna.of("submit_async")) == 1
+    assert [f"ORIG/pic_ORIG_{n}.webp" for n in range(3)] == files(writing)[:3]
+    assert "(luna may have them too): luna named 1 files for the 3 images" in caplog.text
+
+
 def test_a_full_queue_is_not_waited_for_long(
     service: Service, luna: FakeLuna, writing: Path, clock: ManualClock
 ) -> None:
