@@ -1,6 +1,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <sys/stat.h>
@@ -41,7 +42,7 @@ struct canned final : http_transport {
 /// A file that may hold credentials: made once.
 const std::string& credentials_file() {
   static const std::string path = [] {
-    std::string name = "/tmp/luna-fuzz-XXXXXX";
+    auto name = (std::filesystem::temp_directory_path() / "luna-fuzz-XXXXXX").string();
     const int handle = ::mkstemp(name.data()); // mode 600
     const std::string text = "aws_access_key_id = A\naws_secret_access_key = B\n";
     require(::write(handle, text.data(), text.size()) == static_cast<ssize_t>(text.size()),
