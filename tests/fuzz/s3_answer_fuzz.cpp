@@ -1,11 +1,8 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
-#include <filesystem>
 #include <memory>
 #include <string>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "storage/s3/s3_target.hpp"
 
@@ -39,19 +36,11 @@ struct canned final : http_transport {
   }
 };
 
-/// A file that may hold credentials: made once.
-const std::string& credentials_file() {
-  static const std::string path = [] {
-    auto name = (std::filesystem::temp_directory_path() / "luna-fuzz-XXXXXX").string();
-    const int handle = ::mkstemp(name.data()); // mode 600
-    const std::string text = "aws_access_key_id = A\naws_secret_access_key = B\n";
-    require(::write(handle, text.data(), text.size()) == static_cast<ssize_t>(text.size()),
-            "no credentials file");
-    ::close(handle);
-    std::atexit([] { ::unlink(credentials_file().c_str()); });
-    return name;
-  }();
-  return path;
+/// From the environment: they are read for each request.
+void set_credentials() {
+  static const bool set =
+    ::setenv("AWS_ACCESS_KEY_ID", "A", 1) == 0 && ::setenv("AWS_SECRET_ACCESS_KEY", "B", 1) == 0;
+  require(set, "no credentials");
 }
 
 } // namespace
@@ -70,7 +59,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   s3_options options;
   options.endpoint = "http://store";
   options.bucket = "bucket";
-  options.credentials_file = credentials_file();
+  set_credentials();
   options.multipart_above = 4;
   options.part_bytes = 4;
   options.tries = 2;
