@@ -26,9 +26,13 @@ sys.path[:0] = [str(ROOT / "comfyui"), str(ROOT / "tests" / "python" / "system")
 
 from luna_client import Client  # noqa: E402
 from node_process import PATIENCE, NodeProcess  # noqa: E402
-from pictures import number_of  # noqa: E402
 from setting import free_port  # noqa: E402
-from test_kill_while_saving import THREADS, Submitters  # noqa: E402
+from test_kill_while_saving import (  # noqa: E402
+    THREADS,
+    Submitters,
+    broken_files,
+    number_in_name,
+)
 
 
 class Node:
@@ -83,31 +87,24 @@ def count_jobs(gateway: str, submitters: Submitters) -> dict[str, int]:
     with Client(gateway, tensors="numpy") as luna:
         for number, job_id in submitters.acknowledged.items():
             job = luna.job_wait(job_id, PATIENCE)
-            right = job.state == "done" and len(job.paths) == 1
-            wrong += not (right and saved_number(Path(job.paths[0])) == number)
+            numbers = [number_in_name(Path(path)) for path in job.paths]
+            wrong += job.state != "done" or numbers != [number]
         for job in luna.job_list(limit=10000):
             luna.job_wait(job.job_id, PATIENCE)
     return {"jobs_not_done": wrong}
 
 
-def saved_number(path: Path) -> int | None:
-    """The number of a saved picture; nothing if it is not whole."""
-    try:
-        return number_of(path)
-    except (AssertionError, OSError, SyntaxError, ValueError):
-        return None
-
-
-def count_files(output: Path, submitters: Submitters) -> dict[str, int]:
+def count_files(output: Path, gateway: str, submitters: Submitters) -> dict[str, int]:
     files = [path for path in output.rglob("*") if path.is_file()]
-    pictures = [path for path in files if path.suffix == ".png"]
-    numbers = [saved_number(path) for path in pictures]
-    whole = Counter(number for number in numbers if number is not None)
+    pictures = [path for path in files if path.suffix != ".tmp"]
+    with Client(gateway, tensors="numpy") as luna:
+        broken = set(broken_files(luna, pictures))
+    whole = Counter(number_in_name(path) for path in pictures if path not in broken)
     return {
         "pictures": len(pictures),
         "lost": len(set(submitters.acknowledged) - set(whole)),
         "doubled": sum(count > 1 for count in whole.values()),
-        "half_written": numbers.count(None),
+        "half_written": len(broken),
         "other_files": len(files) - len(pictures),
         "refused_but_saved": len(set(whole) & submitters.refused),
     }
@@ -119,9 +116,9 @@ def measure(program: Path, rounds: int, seed: int, folder: Path) -> dict[str, An
     try:
         submitters = kill_again_and_again(node, rounds, random.Random(seed))
         problems = count_jobs(node.gateway, submitters)
+        problems |= count_files(folder / "data" / "output", node.gateway, submitters)
     finally:
         node.dispose()
-    problems |= count_files(folder / "data" / "output", submitters)
     pictures = problems.pop("pictures")
     return {
         "measurement": "kill_while_saving",

@@ -26,12 +26,14 @@ OIIO::TypeDesc type_of(dtype type) {
   }
 }
 
-OIIO::ImageSpec spec_of(const tensor_block& image) {
+OIIO::ImageSpec spec_of(const tensor_block& image, const std::string& date = {}) {
   const int channels = static_cast<int>(image.dim(2));
   OIIO::ImageSpec spec{static_cast<int>(image.dim(1)), static_cast<int>(image.dim(0)), channels,
                        type_of(image.type())};
   if (channels == 4)
     spec.alpha_channel = 3;
+  if (!date.empty())
+    spec.attribute("DateTime", date);
   return spec;
 }
 
@@ -60,9 +62,9 @@ result<std::vector<std::byte>> write(const char* format, const OIIO::ImageSpec& 
 
 } // namespace
 
-result<std::vector<std::byte>> encode_tiff(const tensor_block& image,
-                                           std::span<const text_chunk> text) {
-  auto spec = spec_of(image);
+result<std::vector<std::byte>>
+encode_tiff(const tensor_block& image, std::span<const text_chunk> text, const std::string& date) {
+  auto spec = spec_of(image, date);
   spec.attribute("compression", "zip");
   spec.attribute("oiio:UnassociatedAlpha", 1);
   std::string others;
@@ -79,9 +81,9 @@ result<std::vector<std::byte>> encode_tiff(const tensor_block& image,
   return write("tif", spec, image);
 }
 
-result<std::vector<std::byte>> encode_exr(const tensor_block& image,
-                                          std::span<const text_chunk> text) {
-  auto spec = spec_of(image);
+result<std::vector<std::byte>>
+encode_exr(const tensor_block& image, std::span<const text_chunk> text, const std::string& date) {
+  auto spec = spec_of(image, date);
   spec.attribute("compression", "zip");
   for (const auto& [key, value] : text)
     spec.attribute(exr_name(key), value);

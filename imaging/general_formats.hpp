@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "imaging/text_chunk.hpp"
@@ -16,14 +17,15 @@ namespace luna::imaging {
 /// TIFF, compressed (deflate with a predictor). `prompt` goes to Model, `workflow` to Make, all
 /// others line by line to ImageDescription, each as "key:text".
 /// @param image u8 or u16 [H, W, C], C = 1, 3 or 4.
-result<std::vector<std::byte>> encode_tiff(const tensor_block& image,
-                                           std::span<const text_chunk> text);
+/// @param date "2026:11:22 10:00:00"; empty: now.
+result<std::vector<std::byte>>
+encode_tiff(const tensor_block& image, std::span<const text_chunk> text, const std::string& date);
 
 /// OpenEXR, 32-bit floats, compressed (zip). `prompt`, `workflow` and `parameters`
 /// are attributes of these names, the others of "luna:<key>".
-/// @param image f32 [H, W, C], C = 1, 3 or 4; the values as they are.
-result<std::vector<std::byte>> encode_exr(const tensor_block& image,
-                                          std::span<const text_chunk> text);
+/// @param image f32 [H, W, C], C = 1, 3 or 4; the values as they are. @param date as above.
+result<std::vector<std::byte>>
+encode_exr(const tensor_block& image, std::span<const text_chunk> text, const std::string& date);
 
 /// Makes a picture smaller, area-weighted, so that its longest side has at most `longest_side`
 /// pixels; smaller pictures are handed back. @param image u8 [H, W, C].

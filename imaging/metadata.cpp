@@ -91,6 +91,7 @@ metadata_fields parse_metadata(task_fields& fields) {
 
 picture_text text_of(const metadata_fields& fields, const picture_facts& picture) {
   picture_text out;
+  out.date = format_time("YYYY:mm:dd HH:MM:SS", picture.time);
   if (!fields.embed)
     return out;
   out.chunks = fields.workflow;

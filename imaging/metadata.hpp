@@ -54,6 +54,10 @@ struct picture_text {
   /// ... and the user comment.
   std::string comment;
 
+  /// When the job was accepted, "2026:11:22 10:00:00": for formats that write a date in any case,
+  /// so that a picture always gives the same bytes. May be empty.
+  std::string date;
+
   bool empty() const { return chunks.empty() && exif.empty() && comment.empty(); }
 };
 

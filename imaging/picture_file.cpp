@@ -85,9 +85,9 @@ result<picture_bytes> encode_picture(image_format format, const encoder_options&
   case image_format::jxl:
     return file_of(encode_jxl(to_u8(picture), options.lossy_quality, exif()));
   case image_format::tiff:
-    return file_of(encode_tiff(samples_of(options, picture), text.chunks));
+    return file_of(encode_tiff(samples_of(options, picture), text.chunks, text.date));
   case image_format::exr:
-    return file_of(encode_exr(to_f32(picture), text.chunks));
+    return file_of(encode_exr(to_f32(picture), text.chunks, text.date));
   }
   return fail(ec::internal, "a picture has no known format");
 }

@@ -82,17 +82,6 @@ void replace_all(std::string& text, std::string_view what, const std::string& wi
     text.replace(at, what.size(), with);
 }
 
-std::string format_time(std::string_view format, const timestamp& t) {
-  std::string out{format};
-  replace_all(out, "YYYY", padded(t.year, 4));
-  replace_all(out, "mm", padded(t.month, 2));
-  replace_all(out, "dd", padded(t.day, 2));
-  replace_all(out, "HH", padded(t.hour, 2));
-  replace_all(out, "MM", padded(t.minute, 2));
-  replace_all(out, "SS", padded(t.second, 2));
-  return out;
-}
-
 struct variable {
   size_t length = 0; ///< of its text in the pattern, 0 if there is none
   std::string value;
@@ -176,6 +165,17 @@ variable time_variable(std::string_view rest, const template_values& values) {
 }
 
 } // namespace
+
+std::string format_time(std::string_view format, const timestamp& t) {
+  std::string out{format};
+  replace_all(out, "YYYY", padded(t.year, 4));
+  replace_all(out, "mm", padded(t.month, 2));
+  replace_all(out, "dd", padded(t.day, 2));
+  replace_all(out, "HH", padded(t.hour, 2));
+  replace_all(out, "MM", padded(t.minute, 2));
+  replace_all(out, "SS", padded(t.second, 2));
+  return out;
+}
 
 timestamp local_timestamp(std::chrono::system_clock::time_point moment) {
   const std::time_t seconds = std::chrono::system_clock::to_time_t(moment);

@@ -30,6 +30,9 @@ timestamp local_timestamp(std::chrono::system_clock::time_point moment);
 /// time counts) or "2026_11_22_100000". Nothing for other text or a date that does not exist.
 std::optional<timestamp> parse_timestamp(std::string_view text);
 
+/// A moment in a format of YYYY mm dd HH MM SS (mm is the month, MM the minute).
+std::string format_time(std::string_view format, const timestamp& moment);
+
 /// "2026_11_22_100000"
 std::string to_string(const timestamp& moment);
 

@@ -43,7 +43,8 @@ tensor_block picture(int64_t channels, dtype type = dtype::u8) {
 
 const picture_text text = {{{"prompt", "{\"p\": 1}"}, {"workflow", "{\"w\": 2}"}, {"key", "value"}},
                            {{"prompt", "{\"p\": 1}"}, {"workflow", "{\"w\": 2}"}, {"key", "value"}},
-                           "a comment"};
+                           "a comment",
+                           "2026:11:22 10:00:00"};
 
 picture_bytes encoded(image_format format, const tensor_block& image,
                       const encoder_options& options = {}, const picture_text& with = text) {
@@ -305,6 +306,14 @@ BOOST_AUTO_TEST_CASE(pixels_are_kept_in_eight_bits_unless_the_file_holds_more) {
   }
   BOOST_TEST((pixels_to_keep(image_format::exr, {}, image).type() == dtype::f32));
   BOOST_TEST((pixels_to_keep(image_format::webp, deep, image).type() == dtype::u8));
+}
+
+BOOST_AUTO_TEST_CASE(the_date_in_a_file_is_the_jobs) {
+  for (const auto format : {image_format::tiff, image_format::exr}) {
+    const auto file = encoded(format, picture(3, dtype::f32)).file;
+    const auto got = read_back<float>(file, std::string{extension_of(format)});
+    BOOST_TEST(got.spec["DateTime"].get<std::string>() == text.date);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(a_picture_that_a_format_cannot_hold_is_refused_by_name) {
