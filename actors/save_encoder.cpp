@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -32,6 +33,7 @@ result<save_encoder> save_encoder::open(const storage::job_work& work) {
   auto task = imaging::parse_save_task(nlohmann::ordered_json::parse(work.task, nullptr, false));
   if (!task)
     return fail(task);
+  task->encoding.png.threads = std::max(1U, std::thread::hardware_concurrency());
   size_t files = 0;
   for (auto* list : {&work.images, &work.written})
     for (auto& image : *list)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,31 @@ def test_exif_holds_what_comfyuis_frontend_reads(
         assert exif[MODEL] == f"prompt:{PROMPT}"
         assert exif[MAKE] == f"workflow:{WORKFLOW}"
         assert image.size == (264, 200)
+
+
+@pytest.mark.parametrize("form", ["webp", "jpeg", "avif", "jxl", "tiff"])
+def test_exiftool_finds_the_workflow_without_a_warning(
+    node: NodeProcess, picture: np.ndarray, form: str
+) -> None:
+    with node.client() as luna:
+        path = path_of(save(luna, {**TEXTS, "each": {"format": form}}, picture))
+    told = json.loads(
+        subprocess.run(["exiftool", "-json", path], check=True, capture_output=True).stdout
+    )
+    assert told[0]["Make"] == f"workflow:{WORKFLOW}"
+    assert told[0]["Model"] == f"prompt:{PROMPT}"
+    assert "Warning" not in told[0]
+
+
+@pytest.mark.parametrize("options", [{}, {"png_encoder": "small"}, {"bit_depth": 16}], ids=str)
+def test_pngcheck_has_no_objection(
+    node: NodeProcess, picture: np.ndarray, options: dict[str, Any]
+) -> None:
+    task = {**TEXTS, "metadata": {"name": "ü"}, **options}
+    with node.client() as luna:
+        path = path_of(save(luna, task, picture))
+    looked = subprocess.run(["pngcheck", "-q", path], capture_output=True, text=True)
+    assert (looked.returncode, looked.stdout) == (0, "")
 
 
 @pytest.mark.parametrize("form", ["webp", "jpeg", "avif"])
