@@ -69,7 +69,7 @@ result<tensor_block> read(const std::string& name, OIIO::Filesystem::IOProxy* me
 }
 
 result<json> ask_pillow(const std::string& python, const std::string& file) {
-  auto script = std::filesystem::path{__FILE__}.parent_path() / "pillow_png.py";
+  auto script = std::filesystem::path{LUNA_BENCH_DIR} / "pillow_png.py";
   auto child = child_process::start({python, script.string(), file});
   if (!child)
     return fail(child);

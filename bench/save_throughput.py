@@ -137,7 +137,7 @@ def start(program: Path, folder: Path) -> NodeProcess:
         f"""
 nodes = [ {{ name = "one", port = 0, gateway = "127.0.0.1:0", data = "{folder}/data" }} ]
 models {{ folders = ["{folder}/models"] }}
-saving {{ targets = [ {{ name = "away", endpoint = "http://127.0.0.1:{free_port()}", bucket = "b",
+saving {{ targets = [ {{ name = "away", endpoint = "http://127.0.0.1:{free_port()}", bucket = "pictures",
   credentials-file = "{folder}/keys" }} ] }}
 """
     )
