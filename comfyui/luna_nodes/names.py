@@ -2,15 +2,18 @@
 
 A loader's list is ComfyUI's own list and what luna has beside it. Both are read without waiting: ComfyUI asks for the
 inputs of all nodes at once, in its event loop. The identity decides whether ComfyUI runs a loader again: it changes
-when the file does, and never because the server comes or goes.
+when the file does, and never because the server comes or goes. It is a hash of the file's header, size and time of
+the last write, not of gigabytes of weights, which may lie on a slow share and which only the server needs.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import BinaryIO
 
 from luna_client import LunaError, ModelFile, ModelList
 from luna_client.commands import Model
@@ -20,6 +23,12 @@ from .service import Service
 
 #: The small VAEs that lie in vae_approx as an encoder and a decoder.
 PAIRS = ("taesd", "taesdxl", "taesd3", "taef1", "taef2")
+
+
+#: Of a safetensors file, in bytes: a longer one is none.
+_LONGEST_HEADER = 100_000_000
+#: What is read of any other file, in bytes.
+_BEGINNING = 65536
 
 
 @dataclass(frozen=True)
@@ -106,7 +115,7 @@ class Identities:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def of(self, service: Service, shelf: Shelf, name: str | None) -> str:
-        """The file's identity: its size and time here, and how often the server's file was seen to change.
+        """The file's identity: a hash of what it is here, and how often the server's file was seen to change.
 
         A name that comes through a link is not known yet (None): the node that gives it decides then.
 
@@ -125,7 +134,7 @@ class Identities:
                     seen.changes += 1
                 seen.server = now
             changes = seen.changes
-        return f"{shelf.folder}/{name}:{_local_stamp(service, shelf, name)}:{changes}"
+        return f"{shelf.folder}/{name}:{_local_hash(service, shelf, name)}:{changes}"
 
 
 def _find(files: Sequence[ModelFile], shelf: Shelf, name: str) -> ModelFile | None:
@@ -136,7 +145,8 @@ def _find(files: Sequence[ModelFile], shelf: Shelf, name: str) -> ModelFile | No
     return None
 
 
-def _local_stamp(service: Service, shelf: Shelf, name: str) -> str:
+def _local_hash(service: Service, shelf: Shelf, name: str) -> str:
+    """Of the files of ComfyUI's own that make up the model; "-" without any."""
     paths = [service.host.full_path(shelf.folder, name)]
     if shelf is VAES and name in PAIRS:
         paths = [
@@ -144,12 +154,22 @@ def _local_stamp(service: Service, shelf: Shelf, name: str) -> str:
             for file in service.host.filenames("vae_approx")
             if file.startswith((f"{name}_encoder.", f"{name}_decoder."))
         ]
-    stamps = []
-    for path in paths:
-        if path is not None:
-            try:
-                stat = os.stat(path)
-            except OSError:
-                continue
-            stamps.append(f"{stat.st_size}-{stat.st_mtime_ns}")
-    return ",".join(stamps) or "-"
+    found = [identity for path in paths if path is not None and (identity := _file_identity(path))]
+    return hashlib.sha256(b"".join(found)).hexdigest() if found else "-"
+
+
+def _file_identity(path: str) -> bytes:
+    """Size, time of the last write, and the header; nothing for a file that cannot be read."""
+    try:
+        with open(path, "rb") as file:
+            stat = os.fstat(file.fileno())
+            return f"{stat.st_size} {stat.st_mtime_ns} ".encode() + _header(file)
+    except OSError:
+        return b""
+
+
+def _header(file: BinaryIO) -> bytes:
+    """A safetensors file's names, types and shapes; of other files their beginning."""
+    start = file.read(8)
+    length = int.from_bytes(start, "little")
+    return start + file.read(length if length <= _LONGEST_HEADER else _BEGINNING)

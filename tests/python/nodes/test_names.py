@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -142,6 +143,21 @@ def test_a_changed_file_has_another_identity(service: Service, luna: FakeLuna, l
     service.refresh()
     seen.add(identities.of(service, names.VAES, "vae.safetensors"))
     assert len(seen) == 3
+
+
+def test_another_header_under_the_same_size_and_time_is_another_identity(
+    service: Service, local: Path
+) -> None:
+    identities = names.Identities()
+
+    def write(header: bytes) -> str:
+        local.write_bytes(len(header).to_bytes(8, "little") + header + bytes(100))
+        os.utime(local, ns=(10**18, 10**18))
+        return identities.of(service, names.VAES, "vae.safetensors")
+
+    one = write(b'{"a":1}')
+    assert write(b'{"a":1}') == one
+    assert write(b'{"a":2}') != one
 
 
 def test_a_file_that_only_luna_has_keeps_its_identity(service: Service, luna: FakeLuna) -> None:
