@@ -3,6 +3,11 @@
 #include <caf/all.hpp>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+#include <chrono>
+#include <map>
+#include <set>
+#include <string>
 #include <utility>
 
 #include "actors/actor_defaults.hpp"
@@ -16,24 +21,61 @@ using self_pointer = save_lister_actor::stateful_pointer<save_lister_state>;
 /// How long a target that did not answer is left in peace.
 constexpr std::chrono::seconds silence{10};
 
-/// @returns false if the target did not answer; then the job's names are made without it.
-bool look(storage::remote_target& target, storage::new_job& job) {
-  for (auto& image : job.images) {
-    auto& wanted = image.name;
+/// More different names than this in a folder are asked for at once, by what they have in common.
+constexpr size_t most_questions = 4;
+
+/// How long all questions about a job may take together: a client waits.
+constexpr std::chrono::seconds patience{8};
+
+std::string common_prefix(const std::set<std::string>& names) {
+  // in order: what the first and the last share, all share
+  auto& first = *names.begin();
+  auto& last = *names.rbegin();
+  auto end = std::mismatch(first.begin(), first.end(), last.begin(), last.end()).first;
+  return {first.begin(), end};
+}
+
+/// What is to be asked: beginnings of names, by subfolder.
+std::map<std::string, std::set<std::string>> questions_of(const storage::new_job& job) {
+  std::map<std::string, std::set<std::string>> questions;
+  for (auto& [wanted, pixels, detail] : job.images) {
     auto is_free = wanted.collision == storage::collision_rule::overwrite && !wanted.counter;
-    if (is_free)
-      continue;
-    auto names = target.names(wanted.subfolder, wanted.stem);
-    if (!names) {
-      spdlog::warn("{} does not say which names it has, the job's names get its id: {}",
-                   target.root(), names.error().message);
-      job.names_there.clear();
-      return false;
-    }
-    auto& there = job.names_there[wanted.subfolder];
-    there.insert(there.end(), names->begin(), names->end());
+    if (!is_free)
+      questions[wanted.subfolder].insert(wanted.stem);
   }
-  return true;
+  for (auto& [subfolder, stems] : questions)
+    if (stems.size() > most_questions)
+      stems = {common_prefix(stems)};
+  return questions;
+}
+
+/// @returns why the target did not answer in time; then the job's names are made without it.
+result<void> ask(storage::remote_target& target, storage::new_job& job) {
+  auto until = std::chrono::steady_clock::now() + patience;
+  for (auto& [subfolder, stems] : questions_of(job)) {
+    std::set<std::string> there;
+    for (auto& stem : stems) {
+      if (std::chrono::steady_clock::now() >= until)
+        return fail(ec::unavailable, "the answers take too long");
+      auto names = target.names(subfolder, stem);
+      if (!names)
+        return tl::make_unexpected(names.error());
+      there.insert(names->begin(), names->end());
+    }
+    job.names_there[subfolder].assign(there.begin(), there.end());
+  }
+  return {};
+}
+
+/// @returns false if the target did not answer.
+bool look(storage::remote_target& target, storage::new_job& job) {
+  auto asked = ask(target, job);
+  if (asked)
+    return true;
+  spdlog::warn("{} does not say which names it has, the job's names get its id: {}", target.root(),
+               asked.error().message);
+  job.names_there.clear();
+  return false;
 }
 
 } // namespace

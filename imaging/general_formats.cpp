@@ -45,11 +45,11 @@ std::string exr_name(const std::string& key) {
 
 result<std::vector<std::byte>> write(const char* format, const OIIO::ImageSpec& spec,
                                      const tensor_block& image) {
+  std::vector<unsigned char> bytes; // both outlive the output, whose end may write to them
+  OIIO::Filesystem::IOVecOutput proxy{bytes};
   auto output = OIIO::ImageOutput::create(format);
   if (!output)
     return fail(ec::internal, std::string{"OpenImageIO has no writer for "} + format);
-  std::vector<unsigned char> bytes;
-  OIIO::Filesystem::IOVecOutput proxy{bytes};
   output->set_ioproxy(&proxy);
   output->threads(1);
   const auto name = std::string{"picture."} + format;

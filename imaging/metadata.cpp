@@ -9,6 +9,9 @@ namespace {
 
 using json = nlohmann::ordered_json;
 
+/// Of a picture's texts: EXIF has no more tags to spare, and no program shows more.
+constexpr size_t most_keys = 256;
+
 /// Of a PNG text chunk, in characters.
 constexpr size_t longest_keyword = 79;
 
@@ -83,6 +86,14 @@ metadata_fields parse_metadata(task_fields& fields) {
   if (const auto* object = add_object(fields, "metadata", out.metadata, out.luna ? "gen_" : "");
       object != nullptr && !object->empty())
     out.metadata_dump = json_dumps(*object);
+  if (out.workflow.size() + out.metadata.size() > most_keys)
+    fields.wrong(failure{ec::bad_request,
+                         "task_data has "
+                           + std::to_string(out.workflow.size() + out.metadata.size())
+                           + " keys in extra_pnginfo and metadata, a picture takes "
+                           + std::to_string(most_keys) + ": put them into one text",
+                         0,
+                         {}});
   out.custom = fields.text("custom_metadata");
   out.parameters = fields.text("parameters_text");
   out.embed = fields.boolean("embed_workflow", true);

@@ -6,9 +6,12 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstring>
 #include <memory>
+#include <new>
 #include <span>
+#include <system_error>
 #include <thread>
 
 #include "imaging/png_filter.hpp"
@@ -131,18 +134,40 @@ std::vector<part> parts_of(const png_rows& rows, unsigned threads) {
   return parts;
 }
 
-/// Does `work` for each part, the first on this thread.
+/// Does `work` for each part, the first on this thread. @returns whether the memory sufficed.
 template <class Work>
-void on_threads(std::vector<part>& parts, const Work& work) {
-  std::vector<std::jthread> threads;
-  for (size_t i = 1; i < parts.size(); ++i)
-    threads.emplace_back([&work, &x = parts[i]] { work(x); });
-  work(parts.front());
+bool on_threads(std::vector<part>& parts, const Work& work) {
+  std::atomic<bool> sufficed = true;
+  const auto guarded = [&](part& x) {
+    try {
+      work(x);
+    } catch (const std::bad_alloc&) { // beyond a thread it would end the process
+      sufficed = false;
+    }
+  };
+  {
+    std::vector<std::jthread> threads;
+    threads.reserve(parts.size());
+    for (size_t i = 1; i < parts.size(); ++i) {
+      try {
+        threads.emplace_back([&guarded, &x = parts[i]] { guarded(x); });
+      } catch (const std::system_error&) { // no more threads on this machine
+        guarded(parts[i]);
+      }
+    }
+    guarded(parts.front());
+  }
+  return sufficed;
+}
+
+failure no_memory() {
+  return {ec::out_of_memory, "no memory for the PNG encoder", 0, {}};
 }
 
 result<std::vector<uint8_t>> deflate_fast(const png_rows& rows, uint32_t level, unsigned threads) {
   auto parts = parts_of(rows, threads);
-  on_threads(parts, [&](part& x) { deflate_part(rows, level, x); });
+  if (!on_threads(parts, [&](part& x) { deflate_part(rows, level, x); }))
+    return tl::make_unexpected(no_memory());
   std::vector<uint8_t> out = {0x78, 0x01}; // zlib: deflate with a window of 32 KiB
   uint32_t adler = 1;
   for (const auto& x : parts) {
@@ -163,10 +188,12 @@ result<std::vector<uint8_t>> deflate_whole(const png_rows& rows, int level, unsi
   const size_t line = rows.row_bytes + 1;
   if (level > 0) {
     auto parts = parts_of(rows, threads);
-    on_threads(parts, [&](const part& x) {
+    const bool sufficed = on_threads(parts, [&](const part& x) {
       auto filter = filter_at(rows, x.first);
       filter_rows(rows, filter, x.first, x.end - x.first, filtered.data() + x.first * line);
     });
+    if (!sufficed)
+      return tl::make_unexpected(no_memory());
   } else {
     for (size_t row = 0; row < rows.height; ++row)
       std::memcpy(filtered.data() + row * line + 1, rows.pixels + row * rows.row_bytes,
@@ -175,7 +202,7 @@ result<std::vector<uint8_t>> deflate_whole(const png_rows& rows, int level, unsi
   const std::unique_ptr<libdeflate_compressor, void (*)(libdeflate_compressor*)> compressor{
     libdeflate_alloc_compressor(level), libdeflate_free_compressor};
   if (!compressor)
-    return fail(ec::out_of_memory, "no memory for libdeflate");
+    return tl::make_unexpected(no_memory());
   std::vector<uint8_t> out(libdeflate_zlib_compress_bound(compressor.get(), filtered.size()));
   const size_t used = libdeflate_zlib_compress(compressor.get(), filtered.data(), filtered.size(),
                                                out.data(), out.size());

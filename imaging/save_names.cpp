@@ -39,7 +39,9 @@ result<output_folder> find_output_folder(const std::string& output_dir,
   const auto below = safe_relative_path(output_dir, "output_dir");
   if (!first || !below)
     return fail(!first ? first : below);
-  return output_folder{*first, below->empty() ? *first : *first + "/" + *below};
+  if (below->empty())
+    return output_folder{*first, *first};
+  return output_folder{*first, *first + (first->ends_with('/') ? "" : "/") + *below};
 }
 
 /// A template, or a literal name; a slash that only an empty variable left in front goes.

@@ -13,6 +13,15 @@ using json = nlohmann::ordered_json;
 /// More entries than any node sends; a bound on what one task may hold.
 constexpr size_t most_images = 1000;
 
+/// A name or a template of one: longer than any path can be is a mistake, or means harm.
+std::string name_text(task_fields& fields, std::string_view key) {
+  constexpr size_t longest = 4096;
+  auto text = fields.text(key);
+  if (text.size() > longest)
+    fields.wrong(key, "at most " + std::to_string(longest) + " bytes");
+  return text;
+}
+
 png_options parse_png(task_fields& fields) {
   png_options options;
   options.compression = static_cast<int>(fields.integer("png_compression", 4, 0, 9));
@@ -83,7 +92,7 @@ std::optional<int64_t> parse_thumbnail(task_fields& fields) {
 std::optional<std::string> optional_text(task_fields& fields, std::string_view key) {
   if (fields.find(key) == nullptr)
     return std::nullopt;
-  return fields.text(key);
+  return name_text(fields, key);
 }
 
 save_image parse_image(const json& value, const std::string& path, task_fields& outer) {
@@ -92,7 +101,7 @@ save_image parse_image(const json& value, const std::string& path, task_fields& 
   image.tensor = fields.text("tensor");
   if (image.tensor.empty())
     fields.wrong("tensor", "the name of a tensor in the body");
-  image.affix = fields.text("affix");
+  image.affix = name_text(fields, "affix");
   if (image.affix.find_first_of("/\\") != std::string::npos)
     fields.wrong("affix", "a part of a name, without a slash");
   image.subdir = fields.boolean("subdir", false);
@@ -122,11 +131,11 @@ std::vector<save_image> parse_images(task_fields& fields) {
 result<save_task> parse_save_task(const nlohmann::ordered_json& task_data) {
   task_fields fields{task_data, "task_data"};
   save_task task;
-  task.output_dir = fields.text("output_dir");
-  task.save_path = fields.text("save_path");
-  task.filename = fields.text("filename");
+  task.output_dir = name_text(fields, "output_dir");
+  task.save_path = name_text(fields, "save_path");
+  task.filename = name_text(fields, "filename");
   task.filename_index = fields.integer("filename_index", 0, 0, INT64_MAX);
-  task.model_name = fields.text("model_name");
+  task.model_name = name_text(fields, "model_name");
   task.templates = fields.boolean("templates", true);
   task.counter = parse_counter(fields);
   task.time = parse_time(fields);
@@ -140,7 +149,7 @@ result<save_task> parse_save_task(const nlohmann::ordered_json& task_data) {
   task.metadata = parse_metadata(fields);
   task.thumbnail = parse_thumbnail(fields);
   if (fields.find("archive") != nullptr)
-    task.archive = fields.text("archive");
+    task.archive = name_text(fields, "archive");
   task.fast_durability = fields.choice("durability", 0, {"full", "fast"}) == 1;
   task.priority = static_cast<int>(fields.integer("priority", 0, -1, 1));
   task.images = parse_images(fields);

@@ -39,8 +39,9 @@ struct lane_status {
 /// Contract, with `workers` in all (0: no bound):
 /// - A lane with nothing running gets a worker that is free. One that has some gets a further one
 ///   only if enough stay free: one for each remote lane with nothing running and one for the other
-///   folders if none of them runs. So whatever hangs, every lane has a worker at once as long as
-///   there are as many workers as remote lanes and one more.
+///   folders if none of them runs. So while remote lanes and one folder hang, every other lane has
+///   a worker at once, as long as there are as many workers as remote lanes and one more; a second
+///   folder that hangs may take the worker that a third one waits for.
 /// - A lane that is down runs nothing until `retry_at`, then one job to see. The pause doubles with
 ///   each such job that fails too, up to the longest one; the first job that comes through ends it.
 ///

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <chrono>
 #include <optional>
+#include <unordered_set>
 
 namespace luna::storage {
 
@@ -79,17 +80,19 @@ private:
 class remote_folder final : public folder_view {
 public:
   /// @param names nullptr if the target could not be asked.
-  explicit remote_folder(const std::vector<std::string>* names) : names_(names) {}
-
-  bool has(const std::string& name) override {
-    return names_ && std::find(names_->begin(), names_->end(), name) != names_->end();
+  explicit remote_folder(const std::vector<std::string>* names) : names_(names) {
+    if (names)
+      set_.insert(names->begin(), names->end());
   }
+
+  bool has(const std::string& name) override { return set_.contains(name); }
 
   const std::vector<std::string>& list() override { return names_ ? *names_ : none_; }
   bool is_known() const override { return names_ != nullptr; }
 
 private:
   const std::vector<std::string>* names_;
+  std::unordered_set<std::string> set_;
   std::vector<std::string> none_;
 };
 

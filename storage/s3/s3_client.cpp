@@ -252,7 +252,10 @@ result<put_outcome> s3_client::put(const object_spec& spec, std::span<const std:
 result<std::vector<std::string>> s3_client::list(const std::string& prefix) const {
   std::vector<std::string> keys;
   std::string next;
+  auto until = std::chrono::steady_clock::now() + list_patience;
   for (int page = 0; page < max_list_pages; ++page) {
+    if (std::chrono::steady_clock::now() >= until)
+      break;
     call x{.method = "GET",
            .query = {{"list-type", "2"},
                      {"prefix", prefix},
@@ -274,7 +277,8 @@ result<std::vector<std::string>> s3_client::list(const std::string& prefix) cons
     if (xml_text(answer->body, "IsTruncated").value_or("") != "true" || next.empty())
       return keys;
   }
-  return fail(ec::unavailable, options_.bucket + " has too many keys that begin with " + prefix);
+  return fail(ec::unavailable,
+              options_.bucket + " has too many keys to list that begin with " + prefix);
 }
 
 // -- multipart -----------------------------------------------------------------------------------

@@ -51,6 +51,9 @@ bool append_entity(std::string& to, std::string_view name) {
   return true;
 }
 
+/// "&#x0010FFFF;" and a little more: what has no end by then is no entity.
+constexpr size_t longest_entity = 16;
+
 std::string unescaped(std::string_view text) {
   std::string out;
   while (!text.empty()) {
@@ -59,7 +62,7 @@ std::string unescaped(std::string_view text) {
     if (ampersand == text.npos)
       break;
     text.remove_prefix(ampersand);
-    auto end = text.find(';');
+    auto end = text.substr(0, longest_entity).find(';');
     if (end == text.npos || !append_entity(out, text.substr(1, end - 1))) {
       out += '&';
       text.remove_prefix(1);

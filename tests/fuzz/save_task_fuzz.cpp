@@ -39,8 +39,9 @@ tensor_block picture_of_input(const uint8_t* head, std::string_view text) {
                                bytes);
 }
 
-void require_inside(const image_plan& place) {
-  require(place.root == "/out" || place.root.starts_with("/out/"));
+void require_inside(const image_plan& place, const std::string& allowed) {
+  const auto inside = allowed == "/" ? allowed : allowed + "/";
+  require(place.root == allowed || place.root.starts_with(inside));
   require(place.stem.find_first_of("/\\") == std::string::npos && place.stem != "..");
   std::istringstream parts{place.subfolder};
   for (std::string part; std::getline(parts, part, '/');)
@@ -62,7 +63,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   std::vector<named_tensor> body;
   for (const auto& image : task->images)
     body.push_back({image.tensor, picture_of_input(data, text)});
-  const auto plan = plan_save(*task, body, {}, {"/out"});
+  const std::string allowed = data[3] & 4 ? "/" : "/out"; // the first as for a remote target
+  const auto plan = plan_save(*task, body, {}, {allowed});
   if (!plan)
     return 0;
   const auto roles = plan->roles();
@@ -70,7 +72,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   require(again && *again == roles);
   for (size_t i = 0; i < plan->files.size(); ++i) {
     const auto& file = plan->files[i];
-    require_inside(file.place);
+    require_inside(file.place, allowed);
     if (file.role.kind == file_kind::archive || i >= 4)
       continue;
     const auto made = encode_file(*task, roles, i, file.pixels);

@@ -319,3 +319,15 @@ def _join_watch(service: Service) -> None:
     if thread is not None:
         thread.join(20.0)
     assert watch.outstanding == 0
+
+
+def test_what_luna_took_is_lunas_though_it_went_away_before_it_was_seen_on_disk(
+    service: Service, luna: FakeLuna, output: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    luna.on_submit = lambda _job, _files: luna.down("luna ended")
+    with caplog.at_level(logging.INFO, "luna"):
+        node = save(daemon_save=True, image_1=ONE, format_1="png")
+    assert len(luna.of("submit_async")) == 1
+    assert files(output) == [], "it would be there twice"
+    assert not [line for line in caplog.messages if "itself" in line]
+    assert "j-1" in str(vars(node))

@@ -123,4 +123,12 @@ BOOST_AUTO_TEST_CASE(keys_that_png_cannot_hold_are_refused_with_what_fits) {
              != std::string::npos);
 }
 
+BOOST_AUTO_TEST_CASE(more_keys_than_a_picture_takes_are_refused) {
+  json many = json::object();
+  for (int i = 0; i < 256; ++i)
+    many["k" + std::to_string(i)] = "x";
+  BOOST_TEST(parsed({{"metadata", many}}).metadata.size() == 256u);
+  BOOST_TEST(refusal({{"prompt", "p"}, {"metadata", many}}).find("257 keys") != std::string::npos);
+}
+
 BOOST_AUTO_TEST_SUITE_END()

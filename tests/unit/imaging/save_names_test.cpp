@@ -167,7 +167,7 @@ BOOST_AUTO_TEST_CASE(a_name_that_would_be_too_long_is_refused_with_its_length) {
   BOOST_TEST((got.error().code == ec::bad_request));
   BOOST_TEST(got.error().message.find("241 bytes") != std::string::npos, got.error().message);
   std::string deep = "d";
-  for (int i = 0; i < 2500; ++i)
+  for (int i = 0; i < 2000; ++i)
     deep += "/d";
   BOOST_TEST(place({{"save_path", deep}, {"filename", "n"}}) == "bad_request");
 }
@@ -194,6 +194,29 @@ BOOST_AUTO_TEST_CASE(without_a_timestamp_it_is_now) {
   const auto got = resolve_names(*task, body(), now, allowed);
   BOOST_TEST_REQUIRE(got.has_value());
   BOOST_TEST(got->front().stem == to_string(local_timestamp(now)) + "_UnknownModel");
+}
+
+BOOST_AUTO_TEST_CASE(the_root_of_all_may_be_the_allowed_folder) {
+  // so for a remote target, whose names count from its own root
+  const std::vector<std::string> everything = {"/"};
+  for (const auto* save_dir : {"/x", "/x/yz", "/other"}) {
+    const auto task = parse_save_task(
+      {{"output_dir", "x"}, {"images", {{{"tensor", "a"}, {"save_dir", save_dir}}}}});
+    BOOST_TEST_REQUIRE(task.has_value());
+    const std::vector<uint8_t> pixel(3);
+    const std::vector<named_tensor> one = {
+      {"a", tensor_block::copy_of(dtype::u8, {1, 1, 3}, std::as_bytes(std::span{pixel}))}};
+    const auto got = resolve_names(*task, one, {}, everything);
+    BOOST_TEST_REQUIRE(got.has_value());
+    const auto& plan = got->front();
+    const auto whole = plan.root + (plan.subfolder.empty() ? "" : "/" + plan.subfolder);
+    BOOST_TEST(whole == save_dir);
+  }
+  const auto below = parse_save_task({{"output_dir", "x/y"}, {"images", {{{"tensor", "a"}}}}});
+  const std::vector<uint8_t> pixel(3);
+  const std::vector<named_tensor> one = {
+    {"a", tensor_block::copy_of(dtype::u8, {1, 1, 3}, std::as_bytes(std::span{pixel}))}};
+  BOOST_TEST(resolve_names(*below, one, {}, everything)->front().root == "/x/y");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

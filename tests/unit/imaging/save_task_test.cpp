@@ -200,6 +200,16 @@ BOOST_AUTO_TEST_CASE(wrong_values_are_refused_with_the_field_and_what_was_expect
   BOOST_TEST(!parse_save_task(json::object()).has_value());
 }
 
+BOOST_AUTO_TEST_CASE(names_longer_than_any_path_are_refused) {
+  const std::string longest(4096, '%');
+  for (const auto* key : {"output_dir", "save_path", "filename", "model_name", "archive"}) {
+    parsed({{key, longest}});
+    const auto message = refusal({{key, longest + "%"}});
+    BOOST_TEST(contains(message, key), message);
+    BOOST_TEST(contains(message, "4096"), message);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(unknown_fields_are_refused_with_the_nearest_known_one) {
   BOOST_TEST(contains(refusal({{"file_name", "x"}}), "did you mean 'filename'"));
   const auto message = refusal({{"images", {{{"tensor", "a"}, {"afix", "x"}}}}});
