@@ -61,10 +61,6 @@ redis_stream::~redis_stream() {
     ::close(socket_);
 }
 
-result<void> redis_stream::append(std::string_view payload) {
-  return append_many(payload, 1);
-}
-
 result<void> redis_stream::append_many(std::string_view payload, int count) {
   std::string all;
   for (int i = 0; i < count; ++i)

@@ -20,10 +20,8 @@ public:
   redis_stream(redis_stream&& other) noexcept;
   ~redis_stream();
 
-  /// Appends an entry (XADD) and waits for the answer, which comes when it is synced.
-  result<void> append(std::string_view payload);
-
-  /// Appends so many entries in one write and waits for all answers.
+  /// Appends so many entries (XADD) in one write and waits for all answers, which come when they
+  /// are synced.
   result<void> append_many(std::string_view payload, int count);
 
 private:

@@ -18,10 +18,10 @@ std::string dump(const json& x) {
 }
 
 /// Judges a picture, and sends it elsewhere if it does not pass.
-void apply_gate(const save_task& task, const tensor_block& picture, planned_file& file) {
+void apply_gate(const save_task& task, planned_file& file) {
   if (task.gate == quality_gate::disabled)
     return;
-  const auto verdict = judge(to_u8(picture), task.gate, task.least_quality);
+  const auto verdict = judge(to_u8(file.pixels), task.gate, task.least_quality);
   file.role.score = verdict.score;
   if (!verdict.passes) {
     file.role.discarded = true;
@@ -37,7 +37,7 @@ planned_file picture_file_of(const save_task& task, image_plan place, const tens
   file.role.batch_index = place.row;
   file.pixels = pixels_to_keep(entry.format, task.encoding, picture);
   file.place = std::move(place);
-  apply_gate(task, picture, file);
+  apply_gate(task, file);
   return file;
 }
 
