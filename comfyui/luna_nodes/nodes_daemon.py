@@ -8,16 +8,31 @@ from typing import Any
 from comfy_api.latest import io
 
 from . import control, service
+from .daemon_lines import line_of
+from .fingerprints import always_new
 from .watch import watched
 
 CATEGORY = "luna/daemon"
-NEVER_CACHED = float("nan")
 
 _ACTIONS = ("status", "start", "stop", "attention", "unload", "reset")
 
 
+class _Absences:
+    """How often luna was found away. Not in the node's class, of which ComfyUI runs a copy each time."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def seen(self, running: bool) -> float:
+        self._count += not running
+        return float(self._count)
+
+
+_absences = _Absences()
+
+
 class LunaDaemonLoader(io.ComfyNode):
-    """Makes sure that a luna runs before what takes its output."""
+    """Makes sure that a luna runs: in each prompt, and before whatever takes ``passed``."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -25,23 +40,44 @@ class LunaDaemonLoader(io.ComfyNode):
             node_id="LunaDaemonLoader",
             display_name="Luna Daemon",
             category=CATEGORY,
-            description="Says whether luna runs, and starts it on this machine if it does not.",
+            description=(
+                "Says whether luna runs, and starts it on this machine if it does not. What goes through 'anything'"
+                " waits for that."
+            ),
             inputs=[
                 io.Boolean.Input(
                     "start_if_absent",
                     default=True,
                     tooltip="Start luna-node with this ComfyUI's model and output folders.",
-                )
+                ),
+                io.AnyType.Input(
+                    "anything",
+                    optional=True,
+                    tooltip=(
+                        "Comes out of 'passed' as it is. Put the node into a link (a CLIP, a VAE, a file name), and"
+                        " what follows runs when luna does."
+                    ),
+                ),
             ],
-            outputs=[io.String.Output(display_name="status")],
+            outputs=[
+                io.String.Output(display_name="status"),
+                io.AnyType.Output(display_name="passed", tooltip="What came in at 'anything'."),
+            ],
+            is_output_node=True,
         )
 
     @classmethod
-    def fingerprint_inputs(cls, **_inputs: Any) -> float:
-        return NEVER_CACHED
+    def fingerprint_inputs(cls, **given: Any) -> float:
+        """Runs in each prompt; with something passing through, whenever luna was away.
+
+        What follows would be computed again with each run, although nothing has changed for it.
+        """
+        if "anything" not in given:
+            return always_new()
+        return _absences.seen(control.is_running(service.get()))
 
     @classmethod
-    def execute(cls, start_if_absent: bool = True) -> io.NodeOutput:
+    def execute(cls, start_if_absent: bool = True, anything: Any = None) -> io.NodeOutput:
         luna = service.get()
         if start_if_absent:
             answer = watched(luna.host, lambda _tell, _stop: control.start(luna))
@@ -49,11 +85,12 @@ class LunaDaemonLoader(io.ComfyNode):
             answer = {"status": f"luna runs at {luna.address}"}
         else:
             answer = {"error": f"no luna answers at {luna.address}"}
-        return io.NodeOutput(str(answer.get("error") or answer["status"]))
+        text = str(answer.get("error") or answer["status"])
+        return io.NodeOutput(text, anything, ui={"text": [text]})
 
 
 class LunaDaemonAPI(io.ComfyNode):
-    """One command to the server, with its answer as JSON."""
+    """One command to the server: its answer as a line and as JSON."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -61,12 +98,17 @@ class LunaDaemonAPI(io.ComfyNode):
             node_id="LunaDaemonAPI",
             display_name="Luna Daemon Command",
             category=CATEGORY,
-            description=(
-                "start, stop, status, attention (sets the mode), unload (frees the models' memory) or reset (cancels"
-                " this ComfyUI's requests)."
-            ),
+            description="Sends one command to luna, in each run, and shows what it answers.",
             inputs=[
-                io.Combo.Input("action", options=list(_ACTIONS), default="status"),
+                io.Combo.Input(
+                    "action",
+                    options=list(_ACTIONS),
+                    default="status",
+                    tooltip=(
+                        "status: how luna is. start, stop: the server. attention: sets the mode below. unload: frees"
+                        " the memory of models that nobody uses. reset: cancels this ComfyUI's requests."
+                    ),
+                ),
                 io.Combo.Input(
                     "mode",
                     options=list(control.MODES),
@@ -80,7 +122,7 @@ class LunaDaemonAPI(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(cls, **_inputs: Any) -> float:
-        return NEVER_CACHED
+        return always_new()
 
     @classmethod
     def execute(cls, action: str, mode: str = "auto") -> io.NodeOutput:
@@ -95,7 +137,7 @@ class LunaDaemonAPI(io.ComfyNode):
         }
         answer = watched(luna.host, lambda _tell, _stop: commands[action]())
         text = json.dumps(answer, indent=1)
-        return io.NodeOutput(text, ui={"text": [text]})
+        return io.NodeOutput(text, ui={"text": [line_of(action, answer), text]})
 
 
 NODES = [LunaDaemonLoader, LunaDaemonAPI]

@@ -10,10 +10,9 @@ from comfy_api.latest import io
 from luna_client import Job, LunaError
 
 from . import service
+from .fingerprints import always_new
 from .refusal import LunaRefusalError
 from .service import Service
-
-NEVER_CACHED = float("nan")
 
 #: From the worst to the best: several jobs are as far as the first of these that one of them has.
 _STATES = ("failed", "cancelled", "queued", "running", "done")
@@ -53,7 +52,7 @@ class LunaSaveStatus(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(cls, **_inputs: Any) -> float:
-        return NEVER_CACHED
+        return always_new()
 
     @classmethod
     def execute(cls, job_id: str = "", wait: int = 0) -> io.NodeOutput:

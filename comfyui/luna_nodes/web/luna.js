@@ -7,13 +7,16 @@
 import { app } from "../../scripts/app.js";
 import { api } from "../../scripts/api.js";
 import { parsePythonJson, readJpegTexts } from "./jpeg_texts.js";
-import { executedLine, progressLine, savedLine, withDaemonSwitch } from "./save_status.js";
+import { NodeNotes } from "./node_notes.js";
+import { panelOf } from "./node_panel.js";
+import { executedAnswer, executedLine, progressLine, savedLine, withDaemonSwitch } from "./save_status.js";
 
 const SAVED = "luna.saved";
 const PROGRESS = "luna.progress";
+const NOTE = "luna.note";
 
-/** The nodes that have a line of their own for what is said of their pictures. */
-const TELLING = ["LunaMultiSaver", "LunaSaveStatus"];
+/** The nodes that have a line of their own: what becomes of their pictures, or what luna answered. */
+const TELLING = ["LunaSaveImage", "LunaMultiSaver", "LunaSaveStatus", "LunaDaemonLoader", "LunaDaemonAPI"];
 
 function toast(severity, summary, detail) {
   app.extensionManager?.toast?.add({ severity, summary, detail, life: 10000 });
@@ -30,20 +33,18 @@ function nodeOf(id) {
   return node;
 }
 
-function say(node, line) {
-  const widget = node?.lunaStatus;
-  if (widget && line !== null) {
-    widget.value = line;
-    node.setDirtyCanvas?.(true, true);
+function showProgress({ detail }) {
+  const node = nodeOf(detail.node);
+  if (node) {
+    panelOf(node).say(progressLine(detail));
   }
 }
 
-function showProgress({ detail }) {
-  say(nodeOf(detail.node), progressLine(detail));
-}
-
 function showSaved({ detail }) {
-  say(nodeOf(detail.node), savedLine(detail));
+  const node = nodeOf(detail.node);
+  if (node) {
+    panelOf(node).say(savedLine(detail));
+  }
   if (detail.state !== "done") {
     toast("error", "luna did not save the images", detail.error ? String(detail.error) : detail.state);
     return;
@@ -68,12 +69,11 @@ function after(prototype, name, more) {
 }
 
 function addStatusLine(prototype) {
-  after(prototype, "onNodeCreated", function () {
-    this.lunaStatus = this.addWidget("text", "status", "", () => {}, { serialize: false, read_only: true });
-    this.lunaStatus.serialize = false; // neither in the workflow nor in the prompt
-  });
   after(prototype, "onExecuted", function (output) {
-    say(this, executedLine(output));
+    const line = executedLine(output);
+    if (line !== null) {
+      panelOf(this).say(line, executedAnswer(output));
+    }
   });
 }
 
@@ -148,6 +148,9 @@ app.registerExtension({
   setup() {
     api.addEventListener(SAVED, showSaved);
     api.addEventListener(PROGRESS, showProgress);
+    const notes = new NodeNotes(nodeOf);
+    api.addEventListener(NOTE, ({ detail }) => notes.told(detail));
+    api.addEventListener("executing", ({ detail }) => notes.executing(detail?.node ?? detail));
     openJpegs();
   },
 });

@@ -21,6 +21,12 @@ export function executedLine(output) {
   return typeof first === "string" ? first.replace(/^\[LunaMultiSaver\] /, "") : null;
 }
 
+/** What follows that line, to unfold: a server's whole answer. "" of a node that says one line only. */
+export function executedAnswer(output) {
+  const text = output?.text;
+  return Array.isArray(text) && text.length > 1 ? text.slice(1).join("\n") : "";
+}
+
 /**
  * The values of a saved Luna Multi Saver, with one for daemon_save where it is from before there was that switch.
  * @param {Array} values as the workflow holds them; the third is daemon_save, or save_mode in old ones.

@@ -88,6 +88,7 @@ def install() -> None:
         Vae=_type("VAE"),
         Model=_type("MODEL"),
         Image=_type("IMAGE"),
+        AnyType=_type("*"),
         Combo=_type("Combo", widget=True),
         String=_type("String", widget=True),
         Boolean=_type("Boolean", widget=True),

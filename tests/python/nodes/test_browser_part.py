@@ -98,7 +98,7 @@ console.log(JSON.stringify(parsePythonJson(process.argv[2])));
 
 def test_the_line_on_a_node_says_what_becomes_of_its_pictures(tmp_path: Path) -> None:
     program = """
-import { executedLine, progressLine, savedLine } from "./save_status.mjs";
+import { executedAnswer, executedLine, progressLine, savedLine } from "./save_status.mjs";
 const images = [{}, { discarded: true }];
 console.log(JSON.stringify([
   progressLine({ value: 0.339, total: 3 }),
@@ -107,6 +107,8 @@ console.log(JSON.stringify([
   savedLine({ state: "failed", error: "the disk is full", output: { images } }),
   executedLine({ text: ["[LunaMultiSaver] Submitted 3 images to daemon (Job ID: j)"] }),
   executedLine({ images }),
+  executedAnswer({ text: ["luna runs", "{}"] }),
+  executedAnswer({ text: ["luna runs"] }),
 ]));
 """
     assert run(tmp_path, program) == [
@@ -116,6 +118,8 @@ console.log(JSON.stringify([
         "luna did not save all images: the disk is full",
         "Submitted 3 images to daemon (Job ID: j)",
         None,
+        "{}",
+        "",
     ]
 
 
@@ -155,24 +159,36 @@ import { readFileSync } from "node:fs";
 globalThis.CustomEvent ??= class extends Event {
   constructor(name, { detail }) { super(name); this.detail = detail; }
 };
+// as much of a page as the panels need: elements with a text, a class and children
+class Element extends EventTarget {
+  constructor(tag) { super(); Object.assign(this, { tag, children: [], offsetHeight: 40 }); }
+  append(...more) { this.children.push(...more); }
+  replaceChildren(...more) { this.children = more; }
+}
+globalThis.document = { createElement: (tag) => new Element(tag), head: new Element("head") };
 import { app, nodes, opened } from "./scripts/app.js";
 import { api } from "./scripts/api.js";
 await import("./extensions/luna/luna.js");
 const [luna] = app.extensions;
 luna.setup();
 class Saver {
-  constructor() { this.widgets = [{ name: "save_path", value: "" }]; this.onNodeCreated(); }
-  addWidget(type, name, value, callback, options) {
-    const widget = { type, name, value, options };
+  constructor() {
+    Object.assign(this, { widgets: [{ name: "save_path", value: "" }], size: [300, 100], taken: [] });
+  }
+  addDOMWidget(name, type, element, options) {
+    const widget = { name, type, element, options, onRemove: () => this.taken.push(name) };
     this.widgets.push(widget);
     return widget;
   }
-  onNodeCreated() { this.created = true; }
+  computeSize() { return [300, 80]; }
+  setSize(size) { this.size = size; }
 }
 luna.beforeRegisterNodeDef(Saver, { name: "LunaMultiSaver" });
 class Other {}
 luna.beforeRegisterNodeDef(Other, { name: "SaveImage" });
 const tell = (event, detail) => api.dispatchEvent(new CustomEvent(event, { detail }));
+/** What stands on a node, from top to bottom: [class, text]. */
+const shown = (node) => (node.lunaPanel?.inner.children ?? []).map((part) => [part.className, part.textContent]);
 """
 
 
@@ -218,7 +234,7 @@ nodes["5"] = { subgraph: { getNodeById: (id) => (id === "9" ? new Saver() : null
 const executed = [];
 api.addEventListener("executed", ({ detail }) => executed.push(detail));
 const lines = [];
-const seen = () => lines.push(saver.lunaStatus.value);
+const seen = () => lines.push(shown(saver));
 saver.onExecuted({ text: ["[LunaMultiSaver] Submitted 2 images to daemon (Job ID: j)"] });
 seen();
 tell("luna.progress", { node: "9", value: 0.5, total: 2 });
@@ -232,23 +248,26 @@ seen();
 tell("luna.saved", { node: "9", prompt_id: "p", state: "failed", error: "the disk is full", output: { images: [] } });
 seen();
 console.log(JSON.stringify({
-  lines, executed, opened, created: saver.created, widget: saver.widgets[1].serialize,
+  lines, executed, opened, widget: [saver.widgets[1].serialize, saver.widgets[1].options.serialize],
   other: Object.getOwnPropertyNames(Other.prototype),
 }));
 """
     seen = in_browser(tmp_path, program)
     images = [{"filename": "a.png", "subfolder": "", "type": "output"}]
     assert seen["lines"] == [
-        "Submitted 2 images to daemon (Job ID: j)",
-        "luna saves 2 images: 50 %",
-        "1 image saved",
-        "luna did not save all images: the disk is full",
+        [["luna-line", line]]
+        for line in (
+            "Submitted 2 images to daemon (Job ID: j)",
+            "luna saves 2 images: 50 %",
+            "1 image saved",
+            "luna did not save all images: the disk is full",
+        )
     ]
     assert seen["executed"] == [
         {"node": "9", "display_node": "9", "prompt_id": "p", "output": {"images": images}}
     ]
     assert seen["opened"] == [["toast", "the disk is full"]], "and no preview of what is not there"
-    assert seen["created"] is True and seen["widget"] is False
+    assert seen["widget"] == [False, False], "in no workflow"
     assert seen["other"] == ["constructor"], "other nodes are left alone"
 
 
@@ -256,9 +275,68 @@ def test_an_old_workflows_values_go_to_their_widgets(tmp_path: Path) -> None:
     program = """
 const saver = new Saver();
 saver.widgets = [..."abcde"].map((name) => ({ name, value: null }));
-saver.widgets.push({ name: "status", value: "", serialize: false });
+saver.widgets.push({ name: "luna", value: "", serialize: false });
 saver.onConfigure({ widgets_values: ["path", "name", "sequential", "disabled"] });
 console.log(JSON.stringify(saver.widgets.map((widget) => widget.value)));
 """
     values = in_browser(tmp_path, program)
     assert values == ["path", "name", False, "sequential", "disabled", ""]
+
+
+def test_an_answer_unfolds_below_its_line(tmp_path: Path) -> None:
+    program = """
+class Command extends Saver {}
+luna.beforeRegisterNodeDef(Command, { name: "LunaDaemonAPI" });
+const node = new Command();
+node.onExecuted({ text: ["luna runs", "{\\n \\"running\\": true\\n}"] });
+const [line, fold] = node.lunaPanel.inner.children;
+console.log(JSON.stringify([line.textContent, fold.tag, fold.open, fold.children.map((part) => part.textContent)]));
+"""
+    assert in_browser(tmp_path, program) == [
+        "luna runs",
+        "details",
+        False,
+        ["the whole answer", '{\n "running": true\n}'],
+    ]
+
+
+def test_a_node_has_the_notes_of_its_last_run(tmp_path: Path) -> None:
+    program = """
+const node = nodes["3"] = new Saver();
+nodes["4"] = new Saver();
+const seen = [];
+const look = () => seen.push([shown(node).map(([, text]) => text), node.widgets.length]);
+const note = (text, kind = "note") => tell("luna.note", { node: "3", kind, text });
+tell("executing", "3");
+note("ComfyUI did this itself"); note("ComfyUI did this itself"); note("and that");
+note("luna loads", "busy");
+look();
+tell("executing", "4");
+look();
+tell("executing", "3");
+look();
+note("once more");
+look();
+tell("executing", null);
+look();
+tell("executing", "3");
+tell("executing", null);
+look();
+note("held here");
+note("", "clear");
+look();
+tell("luna.note", { node: "99", kind: "note", text: "of a node that is not on the canvas" });
+console.log(JSON.stringify({ seen, taken: node.taken }));
+"""
+    seen = in_browser(tmp_path, program)
+    first = ["⚠ ComfyUI did this itself", "⚠ and that"]
+    assert seen["seen"] == [
+        [[*first, "luna loads"], 2],
+        [first, 2],
+        [first, 2],
+        [["⚠ once more"], 2],
+        [["⚠ once more"], 2],
+        [[], 1],
+        [[], 1],
+    ]
+    assert seen["taken"] == ["luna", "luna"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import math
 from types import SimpleNamespace
 from typing import Any
 
@@ -249,9 +248,44 @@ def test_links_are_told_by_node_and_output() -> None:
 # -- Daemon nodes ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("node", nodes_daemon.NODES, ids=lambda node: node.__name__)
-def test_the_daemon_nodes_are_never_cached(node: Any, service: Service) -> None:
-    assert math.isnan(node.fingerprint_inputs(action="stop", mode="auto"))
+@pytest.mark.parametrize(
+    "node", [*nodes_daemon.NODES, *nodes_save_status.NODES], ids=lambda node: node.__name__
+)
+def test_the_nodes_that_ask_run_in_each_prompt(node: Any, service: Service) -> None:
+    # ComfyUI compares them in tuples, where one NaN object equals itself
+    first, second = (node.fingerprint_inputs(action="stop", mode="auto") for _ in range(2))
+    assert (first,) != (second,)
+
+
+def test_the_daemon_node_is_an_output_and_hands_on_what_comes_in(service: Service) -> None:
+    schema = nodes_daemon.LunaDaemonLoader.define_schema()
+    assert schema.is_output_node is True
+    assert [each.id for each in schema.inputs] == ["start_if_absent", "anything"]
+    assert schema.inputs[1].values["optional"] is True
+    # the old output stays the first: saved workflows hold outputs by their place
+    assert [each.values["display_name"] for each in schema.outputs] == ["status", "passed"]
+    passed = object()
+    made = nodes_daemon.LunaDaemonLoader.execute(True, passed)
+    assert made.args == ("luna runs at 127.0.0.1:19283", passed)
+    assert made.ui == {"text": ["luna runs at 127.0.0.1:19283"]}
+    assert nodes_daemon.LunaDaemonLoader.execute(False).args[1] is None
+
+
+def test_what_passes_through_the_daemon_node_is_computed_again_only_after_an_absence(
+    service: Service, luna: FakeLuna
+) -> None:
+    def seen() -> float:
+        # a linked input has no value when ComfyUI asks for fingerprints
+        return nodes_daemon.LunaDaemonLoader.fingerprint_inputs(start_if_absent=True, anything=None)
+
+    first = seen()
+    assert seen() == first
+    luna.down()
+    away = seen()
+    assert away != first and seen() != away
+    luna.up()
+    last = seen()
+    assert seen() == last
 
 
 def test_the_command_node_is_an_output_and_answers_json(
@@ -275,7 +309,8 @@ def test_the_command_node_is_an_output_and_answers_json(
     for action in actions:
         answer = nodes_daemon.LunaDaemonAPI.execute(action, "flash")
         assert json.loads(answer.args[0])["success"] is (action != "attention")
-        assert answer.ui == {"text": [answer.args[0]]}
+        line, whole = answer.ui["text"]
+        assert line and whole == answer.args[0]
     assert asked == [
         ("status",),
         ("start",),
