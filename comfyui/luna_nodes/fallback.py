@@ -2,8 +2,9 @@
 
 The problem: ComfyUI caches what a loader gave, so a loader cannot decide where the work is done. The proxies decide at
 each call, here: the server is asked; when it is down, dies in the middle or refuses, ComfyUI's own object is made by
-its own loader and does the work, and it is dropped when the server is back. A person reads one line when that begins
-and one when it ends. Where local work is forbidden, the call fails with the server's reason instead.
+its own loader and does the work, and it is dropped when the server is back. A person reads one line in the log when
+that begins and one when it ends, and sees it on the loader and on each node whose work it was. Where local work is
+forbidden, the call fails with the server's reason instead.
 
 Thread rule: one thread at a time does work (ComfyUI's executor); :meth:`Fallback.release` may come from any.
 """
@@ -19,7 +20,8 @@ from luna_client import Client, LunaError, ModelInfo, RequestCancelledError
 from luna_client.commands import Model
 from luna_client.request import Cancel, Progress
 
-from .refusal import LunaRefusalError, ended
+from . import notes
+from .refusal import LunaRefusalError, ended, first_line
 from .service import Service, is_down
 
 T = TypeVar("T")
@@ -51,9 +53,10 @@ class Fallback:
         self._local: Any = None
         self._working = 0
         self._stale = False
-        self._told: set[str] = set()
+        self._told = notes.Once()
         self._server_down = False
         self._wanted_here = False
+        self._loader = self.host.running_node()
         service.on_back(self.release)
 
     # -- work ------------------------------------------------------------------------------------
@@ -90,13 +93,14 @@ class Fallback:
                 f"luna does not do {what} of {self.title}: {ended(reason)} Local work is forbidden here"
                 " (Luna.LocalWork, LUNA_LOCAL_WORK or luna.json), so nobody does it."
             )
-        self._tell(what, reason, down)
         with self._lock:
             self._working += 1
             self._stale = False
             self._server_down = self._server_down or down
         try:
-            return local(self._object(reason))
+            found = self._object(reason)
+            self._tell(what, reason, down)
+            return local(found)
         finally:
             with self._lock:
                 self._working -= 1
@@ -122,14 +126,13 @@ class Fallback:
             if not self._server_down:
                 return
             self._server_down = False
-            self._told.clear()
-            if self._wanted_here:
-                return
-            had = self._local is not None
+            self._told.again()
+            had = self._local is not None and not self._wanted_here
             if self._working:
-                self._stale = True
-            else:
+                self._stale = not self._wanted_here
+            elif had:
                 self._local = None
+        notes.clear(self.host, self._loader)
         if had:
             log.info("[luna] luna is back: %s is dropped from this ComfyUI's memory", self.title)
 
@@ -148,34 +151,36 @@ class Fallback:
         try:
             local = self._load()
         except Exception as problem:
+            log.debug("[luna] ComfyUI's own loader failed", exc_info=True)
             raise LunaRefusalError(
-                f"luna does not serve {self.title}: {ended(reason)} ComfyUI cannot load it itself either: {problem}"
-            ) from problem
+                f"luna does not serve {self.title}: {ended(reason)} ComfyUI cannot load it itself either:"
+                f" {first_line(problem)}"
+            ) from None
         with self._lock:
             self._local = local
         return local
 
     def _worked(self) -> None:
         with self._lock:
-            if self._wanted_here or (self._local is None and not self._told):
+            if self._wanted_here:
                 return
             had, self._local = self._local is not None, None
             self._server_down = False
-            self._told.clear()
+        if self._told.again():
+            notes.clear(self.host, self._loader)
         if had:
             log.info("[luna] luna does %s again: the local copy is dropped", self.title)
 
     def _tell(self, what: str, reason: str, down: bool) -> None:
+        until = " until luna is back" if down else ""
+        notes.note(self.host, f"ComfyUI does {what} itself{until}: {reason}")
         # one line for a server that is down, however it says so each time; else one for each reason
-        mark = "down" if down else reason
-        with self._lock:
-            if mark in self._told:
-                return
-            self._told.add(mark)
-        log.warning(
-            "[luna] ComfyUI does %s of %s itself%s: %s",
-            what,
-            self.title,
-            " until luna is back" if down else "",
-            reason,
-        )
+        if not self._told.first("down" if down else reason):
+            return
+        log.warning("[luna] ComfyUI does %s of %s itself%s: %s", what, self.title, until, reason)
+        if self._loader != self.host.running_node():
+            notes.note(
+                self.host,
+                f"held in this ComfyUI's memory{until}, for {what}: {reason}",
+                self._loader,
+            )

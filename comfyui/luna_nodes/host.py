@@ -194,6 +194,13 @@ class Host:
         context = get_executing_context()
         return None if context is None else context.prompt_id
 
+    def running_node(self) -> str | None:
+        """The id of the node that runs in this thread, as the browser has it; None where none does."""
+        from comfy_execution.utils import get_executing_context
+
+        context = get_executing_context()
+        return None if context is None else context.node_id
+
     def running_client(self) -> str | None:
         """The browser whose prompt runs now; None: all."""
         from server import PromptServer

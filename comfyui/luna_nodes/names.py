@@ -8,6 +8,7 @@ the last write, not of gigabytes of weights, which may lie on a slow share and w
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import os
 import threading
@@ -15,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from luna_client import LunaError, ModelFile, ModelList
+from luna_client import LunaError, ModelFile, ModelList, UnknownModelError
 from luna_client.commands import Model
 
 from .refusal import LunaRefusalError
@@ -89,11 +90,28 @@ def check(service: Service, shelf: Shelf, names: Sequence[str], model: Model) ->
         return
     try:
         service.model_info(model, shelf.kind)
+    except UnknownModelError:
+        # luna's own hint may name a file that this loader does not take: a checkpoint holds a text encoder, too
+        raise LunaRefusalError(
+            f"{' and '.join(lost)}: neither in ComfyUI's folder '{shelf.folder}' nor on luna at {service.address}"
+            f"{_did_you_mean(lost, offered(service, shelf))}"
+        ) from None
     except LunaError as problem:
         raise LunaRefusalError(
             f"{' and '.join(lost)}: not in ComfyUI's folder '{shelf.folder}', and luna at {service.address} says:"
             f" {problem.message}"
-        ) from problem
+        ) from None
+
+
+def _did_you_mean(lost: Sequence[str], there: Sequence[str]) -> str:
+    """A question with the names that are nearest, of those that the loader offers."""
+    plain = {name.lower(): name for name in there}
+    near = [
+        f"'{plain[match]}'"
+        for name in lost
+        for match in difflib.get_close_matches(name.lower(), plain, n=2)
+    ]
+    return f", did you mean {' or '.join(near)}?" if near else ""
 
 
 # -- identity --------------------------------------------------------------------------------------

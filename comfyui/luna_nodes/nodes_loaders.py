@@ -16,7 +16,11 @@ from .vae_proxy import LunaVAE
 CATEGORY = "luna/loaders"
 
 _DEVICE = "On luna the server's pools decide. This counts where ComfyUI encodes itself."
+_TYPE = "What the files are for, as in ComfyUI's own loader: luna and ComfyUI make the encoder of this type."
 _identities = names.Identities()
+
+#: A choice of the stock VAE loader that is no file: it has no weights, and nothing of it is luna's.
+_PIXELS = "pixel_space"
 
 
 def _combo(luna: service.Service, shelf: names.Shelf, name: str, tooltip: str) -> io.Combo.Input:
@@ -36,7 +40,7 @@ class LunaCLIPLoader(io.ComfyNode):
             description="A text encoder of one file that works on the luna server.",
             inputs=[
                 _combo(luna, names.TEXT, "clip_name", "The text encoder's file."),
-                io.Combo.Input("type", options=luna.host.input_options("CLIPLoader", "type")),
+                _type(luna, "CLIPLoader"),
                 _device(luna, "CLIPLoader"),
             ],
             outputs=[io.Clip.Output()],
@@ -71,7 +75,7 @@ class LunaDualCLIPLoader(io.ComfyNode):
             inputs=[
                 _combo(luna, names.TEXT, "clip_name1", "The first file."),
                 _combo(luna, names.TEXT, "clip_name2", "The second file."),
-                io.Combo.Input("type", options=luna.host.input_options("DualCLIPLoader", "type")),
+                _type(luna, "DualCLIPLoader"),
                 _device(luna, "DualCLIPLoader"),
             ],
             outputs=[io.Clip.Output()],
@@ -118,6 +122,8 @@ class LunaVAELoader(io.ComfyNode):
     @classmethod
     def execute(cls, vae_name: str) -> io.NodeOutput:
         luna = service.get()
+        if vae_name == _PIXELS:
+            return io.NodeOutput(luna.host.load_vae(vae_name))
         names.check(luna, names.VAES, [vae_name], vae_name)
         model = vae_name.replace("\\", "/")
         return io.NodeOutput(
@@ -187,6 +193,10 @@ def _check_model(luna: service.Service, ckpt_name: str) -> None:
             f"{ckpt_name}: MODEL is linked, and ComfyUI's folder 'checkpoints' does not have the file; luna's copy"
             " serves CLIP and VAE only. Put it there, or take MODEL from another loader."
         )
+
+
+def _type(luna: service.Service, stock: str) -> io.Combo.Input:
+    return io.Combo.Input("type", options=luna.host.input_options(stock, "type"), tooltip=_TYPE)
 
 
 def _device(luna: service.Service, stock: str) -> io.Combo.Input:

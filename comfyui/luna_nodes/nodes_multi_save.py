@@ -24,7 +24,7 @@ from .saving import Parcel
 
 log = logging.getLogger("luna")
 
-CATEGORY = "Luna/Image"
+CATEGORY = "luna/image"
 _NAME = "[LunaMultiSaver]"
 
 

@@ -26,7 +26,7 @@ class LunaSaveStatus(io.ComfyNode):
         return io.Schema(
             node_id="LunaSaveStatus",
             display_name="Luna Save Status",
-            category="Luna/Image",
+            category="luna/image",
             description="Says how far luna is with the images of a saver, and where their files are.",
             inputs=[
                 io.String.Input(
@@ -86,7 +86,7 @@ def _ask(luna: Service, ids: Sequence[str], wait: int) -> list[Job]:
     except LunaError as problem:
         raise LunaRefusalError(
             f"luna does not say what became of {', '.join(ids)}: {problem.message}"
-        ) from problem
+        ) from None
 
 
 def _told(jobs: Sequence[Job], state: str, progress: float) -> str:

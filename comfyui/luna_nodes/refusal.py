@@ -18,6 +18,12 @@ def ended(reason: str) -> str:
     return reason if reason.endswith((".", "!", "?")) else f"{reason}."
 
 
+def first_line(problem: Exception) -> str:
+    """What another program's failure says, as much of it as goes into a sentence: it may go on for a page."""
+    lines = str(problem).strip().splitlines() or [type(problem).__name__]
+    return lines[0] if len(lines[0]) <= 300 else f"{lines[0][:297]}..."
+
+
 def refuse(what: str, stock: str) -> NoReturn:
     """Raises the refusal of an operation that needs the weights in this process."""
     raise LunaRefusalError(

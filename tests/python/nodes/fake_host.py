@@ -157,6 +157,7 @@ class FakeHost(Host):
         self.tokenizers: list[str] = []
         self.broken: Exception | None = None
         self.stock_clip: Callable[[], StockClip] = StockClip
+        self.node: str | None = "5"
         self.sent: list[tuple[str, dict[str, Any], str | None]] = []
         self.passes_images = True
         self.no_metadata = False
@@ -248,6 +249,9 @@ class FakeHost(Host):
 
     def running_prompt_id(self) -> str | None:
         return "prompt-1"
+
+    def running_node(self) -> str | None:
+        return self.node
 
     def running_client(self) -> str | None:
         return "browser-1"

@@ -173,14 +173,19 @@ def test_forbidden_local_work_fails_with_lunas_reason(
     assert loads == []
 
 
-def test_a_model_that_nobody_has_fails_with_both_reasons(service: Service, luna: FakeLuna) -> None:
+def test_a_model_that_nobody_has_fails_with_both_reasons(
+    service: Service, luna: FakeLuna, host: FakeHost, caplog: pytest.LogCaptureFixture
+) -> None:
     def load() -> Any:
-        raise FileNotFoundError("vae.safetensors is in no folder")
+        raise FileNotFoundError("vae.safetensors is in no folder\n\tand a page of details")
 
     luna.down("cannot reach luna")
     work = Fallback(service, "vae", "vae", "vae.safetensors", load)
-    with pytest.raises(LunaRefusalError, match="cannot reach luna.*is in no folder"):
+    with pytest.raises(LunaRefusalError, match="cannot reach luna.*is in no folder$") as refused:
         work.do("the decode", lambda client, _t, _s: _ask(client), lambda local: local)
+    assert refused.value.__suppress_context__, "one sentence, one traceback"
+    assert warnings(caplog) == [], "ComfyUI did not do it"
+    assert host.sent == []
 
 
 @pytest.mark.parametrize(
@@ -236,3 +241,68 @@ def test_info_never_loads_anything_here(work: Fallback, luna: FakeLuna, loads: l
     info = work.info()
     assert isinstance(info, ModelInfo) and info.family == "kl"
     assert loads == []
+
+
+# -- on the graph ----------------------------------------------------------------------------------
+
+
+def shown(host: FakeHost) -> list[tuple[str, str, str]]:
+    """Node, kind and text of what was sent to the browser since the last look."""
+    sent, host.sent = host.sent, []
+    assert {event for event, _, _ in sent} <= {"luna.note"}
+    return [(data["node"], data["kind"], data["text"]) for _, data, _ in sent]
+
+
+def test_local_work_is_seen_on_the_node_and_on_the_loader(
+    decode: Callable[[], str], work: Fallback, luna: FakeLuna, service: Service, host: FakeHost
+) -> None:
+    host.node = "9"  # the loader was 5
+    decode()
+    assert shown(host) == []
+    luna.down("cannot reach luna")
+    decode()
+    line = "ComfyUI does the decode itself until luna is back: cannot reach luna"
+    held = "held in this ComfyUI's memory until luna is back, for the decode: cannot reach luna"
+    assert shown(host) == [("9", "note", line), ("5", "note", held)]
+    host.node = "11"
+    decode()
+    assert shown(host) == [("11", "note", line)], "each node for itself, the loader once"
+    luna.up()
+    service.refresh()
+    assert shown(host) == [("5", "clear", "")]
+
+
+def test_a_lora_is_seen_on_the_node_that_encodes(work: Fallback, host: FakeHost) -> None:
+    host.node = "9"
+    for _ in range(2):
+        work.here("the encoding with a LoRA", "a LoRA changes it", lambda local: local)
+        assert shown(host)[0] == (
+            "9",
+            "note",
+            "ComfyUI does the encoding with a LoRA itself: a LoRA changes it",
+        )
+
+
+def test_the_loaders_note_goes_when_luna_does_the_work_again(
+    decode: Callable[[], str], luna: FakeLuna, host: FakeHost
+) -> None:
+    host.node = "9"
+    luna.next_problems = [UnsupportedModelError("not served")]
+    decode()
+    shown(host)
+    decode()
+    assert shown(host) == [("5", "clear", "")]
+    decode()
+    assert shown(host) == []
+
+
+def test_without_a_running_node_nothing_is_sent(
+    decode: Callable[[], str], luna: FakeLuna, host: FakeHost, service: Service
+) -> None:
+    host.node = None
+    work = Fallback(service, "vae", "vae", "vae", lambda: "local")
+    luna.down()
+    assert work.do("the decode", lambda client, _t, _s: _ask(client), lambda local: local)
+    luna.up()
+    service.refresh()
+    assert shown(host) == []

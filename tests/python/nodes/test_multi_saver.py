@@ -47,7 +47,7 @@ def test_the_inputs_are_the_old_nodes_in_its_order(service: Service) -> None:
     ]
     optional = [each.id for each in schema.inputs if each.values.get("optional")]
     assert optional == [each.id for each in schema.inputs][6:]
-    assert (schema.display_name, schema.category) == ("Luna Multi Image Saver", "Luna/Image")
+    assert (schema.display_name, schema.category) == ("Luna Multi Image Saver", "luna/image")
     assert schema.is_output_node and schema.inputs[-1].kind == "METADATA"
 
 

@@ -76,14 +76,30 @@ def test_a_name_that_luna_got_a_moment_ago_is_asked_for(service: Service, luna: 
     assert luna.of("model_info")[0].args == ("new.safetensors", "vae")
 
 
-def test_a_name_that_nobody_has_is_refused_with_lunas_sentence(
+def test_a_name_that_nobody_has_is_refused_with_names_that_this_loader_offers(
+    service: Service, host: FakeHost, luna: FakeLuna
+) -> None:
+    # luna's own hint may be a checkpoint, which holds a text encoder as well
+    luna.infos["text"] = UnknownModelError("there is no such model, did you mean 'clip_lx.ckpt'?")
+    luna.models = (file("clip_h.safetensors", "clip"), file("clip_lx.ckpt", "checkpoints"))
+    service.refresh()
+    asked = ["clip_l.safetensors", "Clip_lx.safetensors"]
+    with pytest.raises(LunaRefusalError) as refused:
+        names.check(service, names.TEXT, asked, {"type": "sdxl", "files": []})
+    said = str(refused.value)
+    assert said.startswith(
+        "Clip_lx.safetensors: neither in ComfyUI's folder 'text_encoders' nor on luna"
+    )
+    assert said.endswith(", did you mean 'clip_l.safetensors' or 'clip_h.safetensors'?")
+    assert refused.value.__suppress_context__, "one sentence, one traceback"
+
+
+def test_a_name_that_is_like_no_other_is_refused_without_a_hint(
     service: Service, luna: FakeLuna
 ) -> None:
-    luna.infos["text"] = UnknownModelError("there is no such text model, did you mean 'clip_l'?")
-    with pytest.raises(
-        LunaRefusalError, match=r"^x: not in .*'text_encoders'.*did you mean 'clip_l'"
-    ):
-        names.check(service, names.TEXT, ["clip_l.safetensors", "x"], {"type": "sdxl", "files": []})
+    luna.infos["vae"] = UnknownModelError("there is no such model")
+    with pytest.raises(LunaRefusalError, match=r"^zzz: neither .*:19283$"):
+        names.check(service, names.VAES, ["zzz"], "zzz")
 
 
 def test_a_name_that_only_luna_had_is_refused_while_it_is_down(

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from fake_host import FakeHost
+from fake_host import FakeHost, StockVae
 from fake_luna import FakeLuna
 
 from luna_client import UnknownModelError
@@ -138,7 +138,9 @@ def test_an_unlisted_name_passes_validation(node: Any, service: Service) -> None
 
 def test_a_name_that_nobody_has_fails_in_execute(service: Service, luna: FakeLuna) -> None:
     luna.infos["vae"] = UnknownModelError("there is no such VAE")
-    with pytest.raises(LunaRefusalError, match="gone: not in ComfyUI's folder 'vae'.*no such VAE"):
+    with pytest.raises(
+        LunaRefusalError, match="gone: neither in ComfyUI's folder 'vae' nor on luna"
+    ):
         nodes_loaders.LunaVAELoader.execute("gone")
 
 
@@ -243,6 +245,27 @@ def test_links_are_told_by_node_and_output() -> None:
         {"2": {"inputs": {"a": ["10", 0], "b": ["1", 0, 0], "c": 1}}}, "1", 0
     )
     assert linked.running_prompt() is None, "without ComfyUI"
+
+
+def test_pixel_space_has_no_weights_and_is_comfyuis_own(
+    service: Service, host: FakeHost, luna: FakeLuna, environment: dict[str, str]
+) -> None:
+    environment["LUNA_LOCAL_WORK"] = "forbid"  # there is no work of a model
+    (vae,) = nodes_loaders.LunaVAELoader.execute("pixel_space").args
+    assert isinstance(vae, StockVae)
+    assert host.loaded == [("vae", "pixel_space")]
+    assert (luna.calls, host.sent) == ([], [])
+
+
+@pytest.mark.parametrize(
+    "node",
+    [*nodes_loaders.NODES, *nodes_save.NODES, *nodes_save_status.NODES, *nodes_daemon.NODES],
+    ids=lambda node: node.__name__,
+)
+def test_each_input_says_what_it_is_and_one_menu_holds_all(node: Any, service: Service) -> None:
+    schema = node.define_schema()
+    assert schema.category.startswith("luna/")
+    assert [each.id for each in schema.inputs if not each.values.get("tooltip")] == []
 
 
 # -- Daemon nodes ----------------------------------------------------------------------------------

@@ -136,13 +136,13 @@ def test_progress_is_drawn_on_the_node(host: FakeHost) -> None:
 def test_each_stage_has_a_bar_of_its_own(host: FakeHost) -> None:
     # ComfyUI's bar does not go back from the bytes of a load to the first of six tiles
     def work(tell: Any, _stop: Any) -> None:
-        tell(4000, 5000, "load")
-        tell(5000, 5000, "load")
+        tell(13824, 351_130_524, "load")
+        tell(300_000_000, 351_130_524, "load")
         tell(1, 6, "tile")
 
     watched(host, work)
     assert [(bar.total, bar.steps) for bar in host.bars] == [
-        (5000, [(4000, 5000), (5000, 5000)]),
+        (351, [(0, 351), (300, 351)]),  # MB
         (6, [(1, 6)]),
     ]
 
