@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from . import control, service
+from . import control, service, settings_view
 
 PREFIX = "/luna/daemon/"
 
@@ -20,6 +20,7 @@ Command = Callable[[service.Service], dict[str, Any]]
 _GET: dict[str, Command] = {
     "status": lambda luna: control.status(luna),
     "devices": lambda luna: control.devices(luna),
+    "settings": lambda luna: settings_view.view(luna),
 }
 _POST: dict[str, Command] = {
     "start": lambda luna: control.start(luna),

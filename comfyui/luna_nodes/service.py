@@ -93,6 +93,11 @@ class Service:
         return self._source.read()
 
     @property
+    def origins(self) -> dict[str, str]:
+        """Where each of the settings comes from (:meth:`SettingsSource.origins`)."""
+        return self._source.origins()
+
+    @property
     def address(self) -> str:
         """Where the server is, for sentences."""
         return self.settings.server

@@ -21,6 +21,8 @@ log = logging.getLogger("luna")
 
 #: The file beside the pack: in the folder that the user copied or linked.
 PACK_FILE = Path(__file__).resolve().parent.parent / "luna.json"
+#: Places that are no variable and no file.
+SETTINGS, DEFAULT = "settings", "default"
 
 
 @dataclass(frozen=True)
@@ -43,17 +45,42 @@ class SettingsSource:
 
     def read(self) -> Settings:
         """The settings now."""
+        given = self._given()
+        server, _ = _first(given["server"])
+        secret, _ = _first(given["secret_file"])
+        local, _ = _switch(given["local_work"])
+        return Settings(server or DEFAULT_ADDRESS, secret, local)
+
+    def origins(self) -> dict[str, str]:
+        """Where each value of :meth:`read` comes from: a variable, ``settings``, ``luna.json``, or ``default``."""
+        given = self._given()
+        return {
+            "server": _first(given["server"])[1],
+            "secret_file": _first(given["secret_file"])[1],
+            "local_work": _switch(given["local_work"])[1],
+        }
+
+    def _given(self) -> dict[str, list[tuple[Any, str]]]:
+        """What each place says of each value, and the place's name; the first that says something counts."""
         env = self.environment
         comfy = self._json(self.comfy_file())
         pack = self._json(self.pack_file)
-        server = _first(env.get("LUNA_SERVER"), comfy.get("Luna.Server"), pack.get("server"))
-        secret = _first(
-            env.get("LUNA_SECRET_FILE"), comfy.get("Luna.SecretFile"), pack.get("secret_file")
-        )
-        local = [env.get("LUNA_LOCAL_WORK"), comfy.get("Luna.LocalWork"), pack.get("local_work")]
+
+        def places(variable: str, setting: str, key: str) -> list[tuple[Any, str]]:
+            return [
+                (env.get(variable), variable),
+                (comfy.get(setting), SETTINGS),
+                (pack.get(key), PACK_FILE.name),
+            ]
+
+        server = places("LUNA_SERVER", "Luna.Server", "server")
         # the client's own variable comes last: a ComfyUI may have settings of its own
-        server = server or (env.get("LUNA_ADDRESS") or "").strip() or DEFAULT_ADDRESS
-        return Settings(server, secret, _switch(local))
+        server.append((env.get("LUNA_ADDRESS"), "LUNA_ADDRESS"))
+        return {
+            "server": server,
+            "secret_file": places("LUNA_SECRET_FILE", "Luna.SecretFile", "secret_file"),
+            "local_work": places("LUNA_LOCAL_WORK", "Luna.LocalWork", "local_work"),
+        }
 
     def _json(self, path: Path | None) -> dict[str, Any]:
         if path is None:
@@ -86,19 +113,20 @@ def comfy_settings_file() -> Path | None:
     return Path(folder_paths.get_user_directory()) / "default" / "comfy.settings.json"
 
 
-def _first(*values: Any) -> str:
-    """The first that is a text with something in it."""
-    for value in values:
+def _first(given: list[tuple[Any, str]]) -> tuple[str, str]:
+    """The first that is a text with something in it, and its place."""
+    for value, place in given:
         if isinstance(value, str) and value.strip():
-            return value.strip()
-    return ""
+            return value.strip(), place
+    return "", DEFAULT
 
 
-def _switch(values: list[Any]) -> bool:
-    """The first that says yes or no; else yes."""
-    for value in values:
+def _switch(given: list[tuple[Any, str]]) -> tuple[bool, str]:
+    """The first that says yes or no, and its place; else yes."""
+    for value, place in given:
         if isinstance(value, bool):
-            return value
+            return value, place
         if isinstance(value, str) and value.strip():
-            return value.strip().lower() not in ("0", "no", "off", "false", "forbid", "forbidden")
-    return True
+            yes = value.strip().lower() not in ("0", "no", "off", "false", "forbid", "forbidden")
+            return yes, place
+    return True, DEFAULT

@@ -10,6 +10,7 @@ import { parsePythonJson, readJpegTexts } from "./jpeg_texts.js";
 import { NodeNotes } from "./node_notes.js";
 import { panelOf } from "./node_panel.js";
 import { executedAnswer, executedLine, progressLine, savedLine, withDaemonSwitch } from "./save_status.js";
+import { settings } from "./settings.js";
 
 const SAVED = "luna.saved";
 const PROGRESS = "luna.progress";
@@ -111,32 +112,7 @@ function openJpegs() {
 
 app.registerExtension({
   name: "luna.nodes",
-  settings: [
-    {
-      id: "Luna.Server",
-      category: ["luna", "Server", "Address"],
-      name: "Address of the luna server",
-      tooltip: "host:port, several with commas. Empty: 127.0.0.1:19283. The variable LUNA_SERVER goes before it.",
-      type: "text",
-      defaultValue: "",
-    },
-    {
-      id: "Luna.SecretFile",
-      category: ["luna", "Server", "Secret"],
-      name: "File with the cluster's secret",
-      tooltip: "A path on ComfyUI's machine. The variable LUNA_SECRET_FILE goes before it.",
-      type: "text",
-      defaultValue: "",
-    },
-    {
-      id: "Luna.LocalWork",
-      category: ["luna", "Server", "Local work"],
-      name: "ComfyUI does itself what luna cannot",
-      tooltip: "Off: a node fails with luna's reason instead. The variable LUNA_LOCAL_WORK goes before it.",
-      type: "boolean",
-      defaultValue: true,
-    },
-  ],
+  settings,
   beforeRegisterNodeDef(nodeType, nodeData) {
     if (TELLING.includes(nodeData.name)) {
       addStatusLine(nodeType.prototype);

@@ -161,7 +161,7 @@ globalThis.CustomEvent ??= class extends Event {
 };
 // as much of a page as the panels need: elements with a text, a class and children
 class Element extends EventTarget {
-  constructor(tag) { super(); Object.assign(this, { tag, children: [], offsetHeight: 40 }); }
+  constructor(tag) { super(); Object.assign(this, { tag, children: [], offsetHeight: 40, style: {} }); }
   append(...more) { this.children.push(...more); }
   replaceChildren(...more) { this.children = more; }
 }
@@ -340,3 +340,38 @@ console.log(JSON.stringify({ seen, taken: node.taken }));
         [[], 1],
     ]
     assert seen["taken"] == ["luna", "luna"]
+
+
+SETTINGS_PAGE = """
+const settings = luna.settings;
+const asked = [];
+let answer = { connected: true, line: "connected to luna", overrides: ["LUNA_SERVER says the address: a:1."] };
+api.fetchApi = async (path) => { asked.push(path); return { json: async () => answer }; };
+const byOrder = [...settings].sort((a, b) => b.sortOrder - a.sortOrder).map((one) => one.name);
+const page = settings.find((one) => one.id === "Luna.Connection").type();
+const [state, again] = page.children;
+const texts = () => new Promise((done) => setTimeout(() => done(state.children.map((part) => part.textContent)), 0));
+const first = await texts();
+answer = { connected: false, line: "not connected: refused", overrides: [] };
+again.dispatchEvent(new Event("click"));
+const second = await texts();
+api.fetchApi = async () => { throw new Error("gone"); };
+again.dispatchEvent(new Event("click"));
+const third = await texts();
+console.log(JSON.stringify({ byOrder, asked, first, second, third, categories: settings.map((one) => one.category[0]) }));
+"""
+
+
+def test_the_settings_stand_in_order_and_say_whether_luna_answers(tmp_path: Path) -> None:
+    seen = in_browser(tmp_path, SETTINGS_PAGE)
+    assert seen["byOrder"] == [
+        "Connection",
+        "Address of the luna server",
+        "File with the cluster's secret",
+        "ComfyUI does itself what luna cannot",
+    ]
+    assert set(seen["categories"]) == {"luna"}
+    assert seen["asked"] == ["/luna/daemon/settings"] * 2
+    assert seen["first"] == ["● connected to luna", "LUNA_SERVER says the address: a:1."]
+    assert seen["second"] == ["○ not connected: refused"]
+    assert seen["third"] == ["○ ComfyUI does not answer: gone"]

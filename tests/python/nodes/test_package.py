@@ -22,6 +22,7 @@ from luna_nodes import (
     nodes_multi_save,
     nodes_save,
     nodes_save_status,
+    notes,
 )
 from luna_nodes.service import Service
 
@@ -105,10 +106,12 @@ def test_no_help_page_is_left_over() -> None:
 
 
 def test_the_browser_part_knows_the_settings_and_the_event() -> None:
-    text = (WEB / "luna.js").read_text("utf-8")
+    settings = (WEB / "settings.js").read_text("utf-8")
     for setting in ("Luna.Server", "Luna.SecretFile", "Luna.LocalWork"):
-        assert f'"{setting}"' in text
+        assert f'"{setting}"' in settings
+    text = (WEB / "luna.js").read_text("utf-8")
     assert '"luna.saved"' in text
+    assert f'"{notes.EVENT}"' in text
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)

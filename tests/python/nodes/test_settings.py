@@ -46,6 +46,26 @@ def test_an_empty_setting_says_nothing(
     assert source.read() == Settings("client:1", "", True)
 
 
+def test_each_value_says_where_it_comes_from(
+    source: SettingsSource, comfy: Path, environment: dict[str, str]
+) -> None:
+    assert set(source.origins().values()) == {"default"}
+    source.pack_file.write_text('{"local_work": false}')
+    comfy.write_text('{"Luna.SecretFile": "/ui", "Luna.Server": ""}')
+    environment["LUNA_ADDRESS"] = "client:1"
+    assert source.origins() == {
+        "server": "LUNA_ADDRESS",
+        "secret_file": "settings",
+        "local_work": "luna.json",
+    }
+    environment.update(LUNA_SERVER="env:1", LUNA_LOCAL_WORK="1")
+    assert source.origins() == {
+        "server": "LUNA_SERVER",
+        "secret_file": "settings",
+        "local_work": "LUNA_LOCAL_WORK",
+    }
+
+
 @pytest.mark.parametrize("word", ["0", "no", "off", "False", "forbid"])
 def test_local_work_is_forbidden_in_many_words(
     word: str, source: SettingsSource, environment: dict[str, str]
