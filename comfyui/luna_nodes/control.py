@@ -87,7 +87,7 @@ def start(service: Service) -> dict[str, Any]:
 def is_running(service: Service) -> bool:
     """Whether the server answers now."""
     try:
-        service.client().ping(timeout=PATIENCE)
+        service.reached().ping(timeout=PATIENCE)
     except LunaError as problem:
         service.failed(problem)
         return False
@@ -111,7 +111,7 @@ def stop(service: Service) -> dict[str, Any]:
     """Stops the node that this ComfyUI talks to: it finishes what it has begun, its save jobs are safe."""
     if not is_running(service):
         return {"success": True, "status": f"no luna runs at {service.address}"}
-    return _answered(lambda: _stopped(service.client().shutdown(timeout=PATIENCE).accepted))
+    return _answered(lambda: _stopped(service.reached().shutdown(timeout=PATIENCE).accepted))
 
 
 def _stopped(accepted: bool) -> dict[str, Any]:
@@ -127,7 +127,7 @@ def reconnect(service: Service) -> dict[str, Any]:
 
 
 def _named(service: Service) -> str:
-    info = service.client().get_info(timeout=PATIENCE).raw
+    info = service.reached().get_info(timeout=PATIENCE).raw
     service.worked()
     return f"luna {info.get('version', '')} on node {info.get('node', '')}"
 
@@ -141,7 +141,7 @@ def attention(service: Service, mode: str) -> dict[str, Any]:
         return {"success": False, "error": f"the mode is one of {', '.join(MODES)}, not '{mode}'"}
 
     def work() -> dict[str, Any]:
-        result = service.client().set_attention_mode(mode, timeout=PATIENCE)
+        result = service.reached().set_attention_mode(mode, timeout=PATIENCE)
         return {"success": result.done, "mode": result.mode, **_problems(result)}
 
     return _answered(work)
@@ -151,7 +151,7 @@ def unload(service: Service) -> dict[str, Any]:
     """Frees the memory of all models that nobody uses now."""
 
     def work() -> dict[str, Any]:
-        result = service.client().unload_models(timeout=60.0)
+        result = service.reached().unload_models(timeout=60.0)
         return {
             "success": result.done,
             "unloaded": [model.model for model in result.unloaded],
@@ -167,7 +167,7 @@ def reset(service: Service) -> dict[str, Any]:
     """Cancels this ComfyUI's requests on the server, and makes the connection anew. Save jobs go on."""
 
     def work() -> dict[str, Any]:
-        cancelled = service.client().reset(timeout=PATIENCE).cancelled
+        cancelled = service.reached().reset(timeout=PATIENCE).cancelled
         service.reconnect()
         return {"cancelled": cancelled, "status": f"connected to {_named(service)}"}
 
@@ -186,7 +186,7 @@ def status(service: Service) -> dict[str, Any]:
     """The state under the old panel's names, and what is new beside them. ``running`` says whether it answers."""
     comfyui = service.host.memory()
     try:
-        info = dict(service.client().get_info(timeout=PATIENCE).raw)
+        info = dict(service.reached().get_info(timeout=PATIENCE).raw)
     except LunaError as problem:
         service.failed(problem)
         return {
@@ -233,7 +233,7 @@ def devices(service: Service) -> dict[str, Any]:
     """The devices of the server and which pool works on which."""
 
     def work() -> dict[str, Any]:
-        info = dict(service.client().get_info(timeout=PATIENCE).raw)
+        info = dict(service.reached().get_info(timeout=PATIENCE).raw)
         pools = [
             {key: pool.get(key) for key in ("name", "kind", "node", "device")}
             for pool in _list(info, "pools")

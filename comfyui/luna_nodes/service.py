@@ -2,8 +2,8 @@
 
 The problem: many nodes of many prompts, ComfyUI's own event loop and its list of inputs all want to know of the
 server, and none may wait for it. So there is one :class:`Service` a process. It holds the client; a thread of its own
-asks for the model list now and then, so that everybody else reads a snapshot; and it remembers a server that could
-not be reached for a moment, so that not every node waits for the same dead address.
+asks for the model list now and then, so that everybody else reads a snapshot; and a :class:`Link` knows a server that
+cannot be reached, so that not every node waits for the same dead address.
 
 Thread rule: everything may be called from any thread; :meth:`Service.call` waits and belongs into ComfyUI's executor
 thread, whose interrupt it watches.
@@ -21,7 +21,6 @@ from typing import Any, TypeVar
 from luna_client import (
     Cancel,
     Client,
-    ConnectionLostError,
     LunaError,
     ModelInfo,
     ModelList,
@@ -34,7 +33,9 @@ from luna_client.commands import Model
 from luna_client.request import Progress
 from luna_client.version import __version__
 
+from . import link
 from .host import Host
+from .link import Link
 from .settings import Settings, SettingsSource
 from .watch import pause, watched
 
@@ -46,9 +47,6 @@ log = logging.getLogger("luna")
 DEADLINE = 3600.0
 #: Between two looks at the server's model list, in seconds.
 REFRESH_SECONDS = 5.0
-#: A server that took longer than this to be found unreachable is left alone for QUIET_SECONDS.
-SLOW_FAILURE = 0.3
-QUIET_SECONDS = 5.0
 #: How long a node comes back to a server that says it is overloaded, in seconds.
 OVERLOAD_PATIENCE = 60.0
 
@@ -79,7 +77,7 @@ class Service:
         self._lock = threading.Lock()  # of the fields below; held briefly
         self._client: Client | None = None
         self._client_settings: Settings | None = None
-        self._quiet: tuple[float, str] | None = None
+        self._link: Link | None = None
         self._reachable: bool | None = None
         self._models: ModelList | None = None
         self._infos: dict[str, ModelInfo] = {}
@@ -96,6 +94,11 @@ class Service:
     def origins(self) -> dict[str, str]:
         """Where each of the settings comes from (:meth:`SettingsSource.origins`)."""
         return self._source.origins()
+
+    @property
+    def clock(self) -> Clock:
+        """The time that decisions hang on."""
+        return self._clock
 
     @property
     def address(self) -> str:
@@ -122,22 +125,42 @@ class Service:
             settings.server,
             secret_file=settings.secret_file or None,
             timeout=DEADLINE,
-            connect_timeout=3.0,
+            connect_timeout=link.PATIENCE,
             name=f"luna-nodes/{__version__}",
         )
         with self._lock:
             if self._client is None:
                 self._client, self._client_settings = fresh, settings
+                self._link = Link(fresh, settings.server, self._clock, self.worked)
                 return fresh
             current = self._client
         fresh.close()  # another thread was faster
         return current
 
+    def reached(self, look: Callable[[], None] = lambda: None) -> Client:
+        """The client of a server that is there; found out within a second, and at once if it is known to be away.
+
+        Args:
+            look: called while waiting; what it raises ends that.
+
+        Raises:
+            LunaError: the server cannot be reached, or refuses us.
+        """
+        client = self.client()
+        with self._lock:
+            way = self._link
+        try:
+            if way is not None:
+                way.reach(look)
+        except LunaError as problem:
+            self.failed(problem)
+            raise
+        return client
+
     def reconnect(self) -> None:
         """Closes the connection; the next request makes it anew. What is in flight fails."""
         with self._lock:
             client, self._client = self._client, None
-            self._quiet = None
         if client is not None:
             client.close()
 
@@ -149,10 +172,8 @@ class Service:
         Raises:
             LunaError: as the server answered, or it cannot be reached.
         """
-        self._check_quiet()
-        client = self.client()
-        began = self._clock.now()
-        until = began + patience
+        client = self.reached(self.host.check_interrupt)
+        until = self._clock.now() + patience
         while True:
             try:
                 result = watched(self.host, lambda tell, stop: work(client, tell, stop))
@@ -163,7 +184,7 @@ class Service:
                 pause(self.host, self._clock, wait)
                 continue
             except LunaError as problem:
-                self.failed(problem, self._clock.now() - began)
+                self.failed(problem)
                 raise
             self.worked()
             return result
@@ -198,33 +219,24 @@ class Service:
     def worked(self) -> None:
         """Notes that the server answered; whoever waited for it to be back is told."""
         with self._lock:
-            was, self._reachable, self._quiet = self._reachable, True, None
+            was, self._reachable = self._reachable, True
             listeners = list(self._back) if was is False else []
         for listener in listeners:
             call = listener()
             if call is not None:
                 call()
 
-    def failed(self, problem: LunaError, seconds: float = 0.0) -> None:
-        """Notes a failure; one of the server as a whole that took long makes it left alone for a moment."""
-        if not is_down(problem):
-            return
-        with self._lock:
-            self._reachable = False
-            if isinstance(problem, ConnectionLostError) and seconds > SLOW_FAILURE:
-                self._quiet = (self._clock.now() + QUIET_SECONDS, problem.message)
+    def failed(self, problem: LunaError) -> None:
+        """Notes a failure, if it is one of the server as a whole."""
+        if is_down(problem):
+            with self._lock:
+                self._reachable = False
 
     def on_back(self, callback: Callable[[], None]) -> None:
         """Calls the method, in any thread, whenever the server is back; held weakly."""
         with self._lock:
             self._back = [ref for ref in self._back if ref() is not None]
             self._back.append(weakref.WeakMethod(callback))
-
-    def _check_quiet(self) -> None:
-        with self._lock:
-            quiet = self._quiet
-        if quiet is not None and self._clock.now() < quiet[0]:
-            raise ConnectionLostError(quiet[1])
 
     # -- the model list --------------------------------------------------------------------------
 
@@ -235,11 +247,10 @@ class Service:
 
     def refresh(self) -> None:
         """Asks for the model list now. Failures are noted, not raised."""
-        began = self._clock.now()
         try:
             models = self.client().list_models(timeout=10.0)
         except LunaError as problem:
-            self.failed(problem, self._clock.now() - began)
+            self.failed(problem)
             return
         with self._lock:
             if self._models is None or self._models.models != models.models:
@@ -281,7 +292,6 @@ class Service:
         with self._lock:
             self._infos.clear()
             self._models = None
-            self._quiet = None
             self._reachable = None
 
 

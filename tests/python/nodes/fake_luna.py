@@ -110,6 +110,8 @@ class FakeLuna:
         self.jobs: dict[str, Job] = {}
         self.events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self.max_body_bytes = 1 << 30
+        self.connected = True
+        self.address_count = 1
         self.info: dict[str, Any] = {}
         self.masks = False
         self.above = ""  # of the output folder, in the names that come back

@@ -11,9 +11,8 @@ from fake_host import FakeHost, InterruptedByPerson
 from fake_luna import FakeLuna
 
 from luna_client import ConnectionLostError, ModelFile, UnknownModelError
-from luna_nodes.service import QUIET_SECONDS, Service
+from luna_nodes.service import Service
 from luna_nodes.watch import watched
-from manual_clock import ManualClock
 
 FILE = ModelFile("a.safetensors", "vae", "vae", 10, 1.0)
 
@@ -72,23 +71,6 @@ def test_a_refusal_is_no_outage(service: Service, luna: FakeLuna) -> None:
     with pytest.raises(UnknownModelError):
         service.call(lambda client, _t, _s: client.model_info("a", "vae"))
     assert service.reachable is True
-
-
-def test_an_address_that_times_out_is_left_alone_for_a_moment(
-    service: Service, luna: FakeLuna, clock: ManualClock
-) -> None:
-    def slow(client: Any, _tell: Any, _stop: Any) -> None:
-        clock.time += 3.0
-        raise ConnectionLostError("no answer from 10.0.0.1")
-
-    with pytest.raises(ConnectionLostError):
-        service.call(slow)
-    with pytest.raises(ConnectionLostError, match=r"no answer from 10\.0\.0\.1"):
-        service.call(lambda client, _t, _s: client.model_info("a", "vae"))
-    assert luna.of("model_info") == []
-    clock.time += QUIET_SECONDS
-    service.call(lambda client, _t, _s: client.model_info("a", "vae"))
-    assert len(luna.of("model_info")) == 1
 
 
 def test_a_refused_connection_is_tried_at_each_call(service: Service, luna: FakeLuna) -> None:
