@@ -58,11 +58,10 @@ class Link:
         Raises:
             LunaError: there is none, and why.
         """
-        if self._client.connected:
-            with self._lock:
-                self._away = ""
-            return
         with self._lock:
+            if self._client.connected:
+                self._away = ""
+                return
             away = self._away
             attempt = self._attempt or self._begin()
         if away:
