@@ -6,6 +6,7 @@ from comfy_api.latest import ComfyExtension, io
 
 from . import (
     nodes_daemon,
+    nodes_job_control,
     nodes_loaders,
     nodes_multi_save,
     nodes_save,
@@ -26,5 +27,6 @@ class LunaExtension(ComfyExtension):
             *nodes_save.NODES,
             *nodes_multi_save.NODES,
             *nodes_save_status.NODES,
+            *nodes_job_control.NODES,
             *nodes_daemon.NODES,
         ]

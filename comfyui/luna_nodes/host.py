@@ -207,6 +207,22 @@ class Host:
 
         return getattr(PromptServer.instance, "client_id", None)
 
+    def keep_images(self, prompt: str, node: str, images: Sequence[dict[str, Any]]) -> bool:
+        """Adds pictures to what ComfyUI keeps of a node's run. -> false: the prompt still runs; ask again."""
+        from server import PromptServer
+
+        kept = PromptServer.instance.prompt_queue
+        with kept.mutex:
+            entry = kept.history.get(prompt)
+            if entry is None:
+                return all(item[1] != prompt for item in kept.currently_running.values())
+            output = entry.get("outputs", {}).get(node)
+            if output is not None:
+                # in its place: the cache holds the same object
+                shown = output.setdefault("images", [])
+                shown.extend(dict(image) for image in images if image not in shown)
+        return True
+
     def send(self, event: str, data: dict[str, Any], client: str | None) -> None:
         """Sends an event to a browser. Any thread."""
         from server import PromptServer

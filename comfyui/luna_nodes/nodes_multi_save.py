@@ -9,16 +9,16 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from luna_client import BadRequestError, Job, Submission
+from luna_client import BadRequestError, Submission
 from luna_client.tensors import size_of
 
 from . import announce, local_pictures, local_save, multi_inputs, picture_text, saving, service
-from .local_save import Outcome, shown_as
+from .local_save import Outcome
 from .picture_files import Options
 from .picture_text import clean
 from .prefix import expand_widgets, local_now
 from .promises import promises
-from .refusal import ended
+from .safe_names import joined
 from .save_request import PictureInput, SaveRequest
 from .saving import Parcel
 
@@ -155,21 +155,16 @@ def _handed_over(
             saving.allow_here(luna, problem)
             left = local_pictures.of_request(luna.host, request, _left(request, taken), output)
             outcome = local_save.save(luna.host, left, request.parallel)
-            lines.append(
-                f"{_NAME} ComfyUI saved {len(outcome.shown)} images itself{saving.twice(problem)}:"
-                f" {ended(problem.message)}"
-            )
+            lines.append(f"{_NAME} {saving.here_line(len(outcome.shown), problem)}")
     finally:
         # whatever becomes of the rest, what luna has taken is told of
         if made:
-            announce.follow(
-                luna, made, node, lambda jobs: [*_written(jobs, output), *outcome.shown]
-            )
+            announce.follow(luna, made, node, output, outcome.shown)
     outcome.check()
     jobs = ", ".join(submission.job_id for submission in made)
     if made:
         lines.insert(0, f"{_NAME} Submitted {taken} images to daemon (Job ID: {jobs})")
-    return io.NodeOutput(jobs, ui={"text": lines, "images": [*promised, *outcome.shown]})
+    return io.NodeOutput(jobs, ui=saving.ui_of(made, promised, outcome.shown, lines))
 
 
 def _parcel(
@@ -202,38 +197,23 @@ def _left(request: SaveRequest, taken: int) -> Sequence[PictureInput]:
     return []
 
 
-def _promised(
-    request: SaveRequest, made: Sequence[Submission], output: str
-) -> list[dict[str, Any]]:
-    """The names that luna has reserved, which nobody else may take from now on; it has judged the pictures already.
+def _promised(request: SaveRequest, made: Sequence[Submission], output: str) -> list[str]:
+    """The names that luna has reserved, below the output folder; nobody else may take them from now on.
 
-    It counts folders from its allowed one, we from ours.
+    It has judged the pictures already. It counts folders from its allowed one, we from ours.
     """
     places = (request.place(each, n) for each in request.inputs for n in range(each.count))
-    shown = []
+    promised = []
     for submission in made:
         files = []
         # what luna did not take has a place, but no name; zip asks for a name first, and so skips no place
         for name, place in zip(submission.files, places):
             aside = f"/{name.subfolder}".endswith(f"/{place.subfolder(passed=False)}")
             discarded = aside and request.gate != "disabled"
-            files.append(shown_as(name.filename, place.subfolder(not discarded), discarded))
-        promises.add(
-            submission.job_id,
-            (os.path.join(output, file["subfolder"], file["filename"]) for file in files),
-        )
-        shown += files
-    return shown
-
-
-def _written(jobs: Sequence[Job], output: str) -> list[dict[str, Any]]:
-    """The files that luna has written, as ComfyUI shows them."""
-    shown = []
-    for image in (image for job in jobs for image in job.images if image.path):
-        folder, name = os.path.split(os.path.relpath(image.path, output))
-        subfolder = folder.replace(os.sep, "/")
-        shown.append(shown_as(name, subfolder, image.discarded, image.score, image.left_out))
-    return shown
+            files.append(joined(place.subfolder(not discarded), name.filename))
+        promises.add(submission.job_id, (os.path.join(output, file) for file in files))
+        promised += files
+    return promised
 
 
 NODES = [LunaMultiSaver]

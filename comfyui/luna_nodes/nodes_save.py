@@ -13,10 +13,11 @@ from luna_client.tensors import size_of
 
 from . import announce, local_save, picture_text, saving, service
 from .local_pictures import CountedPicture
-from .local_save import Outcome, shown_as
+from .local_save import Outcome
 from .picture_text import Embedded
 from .prefix import Names, local_now, resolve
 from .promises import promises
+from .safe_names import joined
 from .saving import Parcel
 
 
@@ -77,38 +78,37 @@ class LunaSaveImage(io.ComfyNode):
             output,
             made,
         )
-        shown = _promised(made, names, output)
-        outcome = Outcome()
+        promised = _promised(made, names, output)
+        outcome, lines = Outcome(), saving.taken_lines(made)
         try:
             if problem is not None:
                 saving.allow_here(luna, problem)
                 left = [
                     CountedPicture(pictures[index], names, index, output, what)
-                    for index in range(len(shown), len(pictures))
+                    for index in range(len(promised), len(pictures))
                 ]
                 outcome = local_save.save(luna.host, left)
-                shown += outcome.shown
+                lines.append(saving.here_line(len(outcome.shown), problem))
         finally:
             # whatever becomes of the rest, what luna has taken is told of
             if made:
                 node = getattr(cls.hidden, "unique_id", None)
-                announce.follow(luna, made, node, lambda _jobs: shown)
+                announce.follow(luna, made, node, output, outcome.shown)
         outcome.check()
-        return io.NodeOutput(*passed, ui={"images": shown})
+        return io.NodeOutput(*passed, ui=saving.ui_of(made, promised, outcome.shown, lines))
 
 
-def _promised(made: Sequence[Submission], names: Names, output: str) -> list[dict[str, Any]]:
-    """The names that luna has reserved, which nobody else may take from now on.
+def _promised(made: Sequence[Submission], names: Names, output: str) -> list[str]:
+    """The names that luna has reserved, below the output folder; nobody else may take them from now on.
 
     It counts subfolders from its allowed folder, which may lie above our output folder: we know ours.
     """
-    shown = []
+    promised = []
     for submission in made:
-        files = [shown_as(name.filename, names.subfolder) for name in submission.files]
-        folder = os.path.join(output, names.subfolder)
-        promises.add(submission.job_id, (os.path.join(folder, one["filename"]) for one in files))
-        shown += files
-    return shown
+        files = [joined(names.subfolder, name.filename) for name in submission.files]
+        promises.add(submission.job_id, (os.path.join(output, file) for file in files))
+        promised += files
+    return promised
 
 
 def parcel_of(

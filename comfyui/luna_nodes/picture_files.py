@@ -27,6 +27,9 @@ EXTENSIONS = {"png": "png", "webp": "webp", "jpeg": "jpg"}
 #: Whether a path is promised to somebody else.
 Reserved = Callable[[str], bool]
 
+#: In the place of a promised picture's extension: an empty file that holds the name for it.
+MARKER = ".luna"
+
 #: How many names are tried one by one before the folder is listed.
 _TRIED = 16
 #: Room in a name for what a collision adds.
@@ -118,7 +121,7 @@ def publish(
         while True:
             name = f"{stem}.{extension}" if number == 1 else f"{stem}_{number}.{extension}"
             path = os.path.join(folder, name)
-            if not reserved(path) and _take(temporary, path):
+            if not reserved(path) and not is_promised(path) and _take(temporary, path):
                 return name
             highest = _highest(os.listdir(folder), stem) if number >= _TRIED else 0
             number = 1 + max(number, highest)
@@ -126,11 +129,16 @@ def publish(
     return _placed(folder, data, named)
 
 
+def is_promised(path: str) -> bool:
+    """Whether a luna has promised this name, to whomever: then its marker ``X.luna`` stands where ``X.png`` will."""
+    return os.path.lexists(os.path.splitext(path)[0] + MARKER)
+
+
 def publish_counted(folder: str, stem: str, data: bytes, promised: Iterable[str] = ()) -> str:
     """Writes a file as ComfyUI's SaveImage names it: ``stem_00001_.png``, above the highest number there. -> the name.
 
     Args:
-        promised: names in this folder that somebody else will write.
+        promised: names in this folder that somebody else will write; those with a marker count by themselves.
 
     Raises:
         OSError: it cannot be written.
@@ -142,7 +150,8 @@ def publish_counted(folder: str, stem: str, data: bytes, promised: Iterable[str]
         while True:
             number = 1 + max(number, _highest([*os.listdir(folder), *promised], stem))
             name = f"{stem}_{number:05}_.png"
-            if _take(temporary, os.path.join(folder, name)):
+            path = os.path.join(folder, name)
+            if not is_promised(path) and _take(temporary, path):
                 return name
 
     return _placed(folder, data, named)

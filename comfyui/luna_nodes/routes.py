@@ -1,4 +1,4 @@
-"""The routes /luna/daemon/* of ComfyUI's own server, under the old pack's names.
+"""The routes /luna/daemon/* of ComfyUI's own server, under the old pack's names, and /luna/jobs for failed saves.
 
 ComfyUI refuses requests from other sites before they come here. Every handler hands its work to a thread: the event
 loop, which serves all browsers, never waits for luna.
@@ -11,9 +11,10 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from . import control, service, settings_view
+from . import control, jobs, service, settings_view
 
 PREFIX = "/luna/daemon/"
+JOBS = "/luna/jobs"
 
 Command = Callable[[service.Service], dict[str, Any]]
 
@@ -45,7 +46,10 @@ def add(routes: Any, respond: Callable[[dict[str, Any], int], Any]) -> None:
         routes.get(PREFIX + name)(_handler(command, respond))
     for name, command in _POST.items():
         routes.post(PREFIX + name)(_handler(command, respond))
-    routes.post(PREFIX + "attention")(_attention(respond))
+    routes.post(PREFIX + "attention")(_with("mode", "auto", control.attention, respond))
+    routes.get(JOBS)(_handler(jobs.failed, respond))
+    routes.post(JOBS + "/retry")(_with("job_id", "...", jobs.retry, respond))
+    routes.post(JOBS + "/discard")(_with("job_id", "...", jobs.discard, respond))
 
 
 def _handler(command: Command, respond: Callable[[dict[str, Any], int], Any]) -> Any:
@@ -56,13 +60,20 @@ def _handler(command: Command, respond: Callable[[dict[str, Any], int], Any]) ->
     return handle
 
 
-def _attention(respond: Callable[[dict[str, Any], int], Any]) -> Any:
+def _with(
+    field: str,
+    example: str,
+    command: Callable[[service.Service, str], dict[str, Any]],
+    respond: Callable[[dict[str, Any], int], Any],
+) -> Any:
+    """The handler of a command that takes one text, by this name."""
+
     async def handle(request: Any) -> Any:
         try:
-            mode = (await request.json())["mode"]
+            value = (await request.json())[field]
         except (json.JSONDecodeError, KeyError, TypeError):
-            return respond({"success": False, "error": 'send {"mode": "auto"}'}, 400)
-        answer = await asyncio.to_thread(lambda: control.attention(service.get(), str(mode)))
+            return respond({"success": False, "error": f"send {json.dumps({field: example})}"}, 400)
+        answer = await asyncio.to_thread(lambda: command(service.get(), str(value)))
         return respond(answer, _status(answer))
 
     return handle

@@ -117,6 +117,38 @@ def count_of(made: Sequence[Submission]) -> int:
     return sum(len(submission.files) for submission in made)
 
 
+def taken_lines(made: Sequence[Submission]) -> list[str]:
+    """What a saver says of the pictures that luna took."""
+    if not made:
+        return []
+    jobs = ", ".join(submission.job_id for submission in made)
+    count = count_of(made)
+    return [f"luna saves {count} image{'s' * (count != 1)} (job {jobs})"]
+
+
+def here_line(count: int, problem: LunaError) -> str:
+    """What a saver says of the pictures that ComfyUI saved because luna did not take them."""
+    return f"ComfyUI saved {count} images itself{twice(problem)}: {ended(problem.message)}"
+
+
+def ui_of(
+    made: Sequence[Submission],
+    promised: Sequence[str],
+    here: Sequence[Mapping[str, Any]],
+    lines: Sequence[str],
+) -> dict[str, list[Any]]:
+    """What a saver shows when it returns: as pictures only those that are files, which are ComfyUI's own.
+
+    Those of luna follow when it says that they are written; until then ``luna_promised`` has their names.
+    """
+    return {
+        "images": list(here),
+        "text": list(lines),
+        "luna_jobs": [submission.job_id for submission in made],
+        "luna_promised": list(promised),
+    }
+
+
 def allow_here(luna: Service, problem: LunaError) -> None:
     """Says in one line that ComfyUI saves what luna did not take.
 

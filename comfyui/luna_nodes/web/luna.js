@@ -1,11 +1,12 @@
 // luna in ComfyUI's browser part: settings, what luna does with pictures, and the workflow in a JPEG.
 //
-// A save node returns before its files are there, so the first preview finds nothing. When luna says that the files are
+// A save node returns before its files are there, so at first it shows no picture. When luna says that the files are
 // written, the server part sends "luna.saved", and the node's output is announced once more, here in this browser only:
 // the preview is then drawn as after any other save. On the way there, "luna.progress" is shown on the node.
 
 import { app } from "../../scripts/app.js";
 import { api } from "../../scripts/api.js";
+import { offerRetry } from "./job_buttons.js";
 import { parsePythonJson, readJpegTexts } from "./jpeg_texts.js";
 import { NodeNotes } from "./node_notes.js";
 import { panelOf } from "./node_panel.js";
@@ -17,7 +18,7 @@ const PROGRESS = "luna.progress";
 const NOTE = "luna.note";
 
 /** The nodes that have a line of their own: what becomes of their pictures, or what luna answered. */
-const TELLING = ["LunaSaveImage", "LunaMultiSaver", "LunaSaveStatus", "LunaDaemonLoader", "LunaDaemonAPI"];
+const TELLING = ["LunaSaveImage", "LunaMultiSaver", "LunaSaveStatus", "LunaFailedSave", "LunaDaemonLoader", "LunaDaemonAPI"];
 
 function toast(severity, summary, detail) {
   app.extensionManager?.toast?.add({ severity, summary, detail, life: 10000 });
@@ -41,16 +42,27 @@ function showProgress({ detail }) {
   }
 }
 
+async function post(route, body) {
+  try {
+    const sent = { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
+    return await (await api.fetchApi(route, sent)).json();
+  } catch (problem) {
+    return { success: false, error: String(problem) };
+  }
+}
+
 function showSaved({ detail }) {
   const node = nodeOf(detail.node);
   if (node) {
-    panelOf(node).say(savedLine(detail));
+    const say = (line) => panelOf(node).say(line);
+    say(savedLine(detail));
+    offerRetry(node, detail.failed, post, say);
   }
   if (detail.state !== "done") {
-    toast("error", "luna did not save the images", detail.error ? String(detail.error) : detail.state);
-    return;
+    const title = node?.title ? `${node.title}: luna did not save the images` : "luna did not save the images";
+    toast("error", title, detail.error ? String(detail.error) : detail.state);
   }
-  if (detail.node === null || detail.node === undefined) {
+  if (detail.node === null || detail.node === undefined || !detail.output.images.length) {
     return;
   }
   // a copy: a preview is drawn anew only for an output that is a new object

@@ -6,12 +6,14 @@ export function progressLine({ value, total }) {
 }
 
 /** What became of the pictures: the server part's event "luna.saved". */
-export function savedLine({ state, error, output }) {
+export function savedLine({ state, error, output, failed = [], notes = [] }) {
+  const more = notes.map((note) => `; ${note}`).join("");
   if (state !== "done") {
-    return `luna did not save all images: ${error ? String(error) : state}`;
+    const jobs = failed.length ? ` (job ${failed.join(", ")})` : "";
+    return `luna did not save all images: ${error ? String(error) : state}${jobs}${more}`;
   }
   const discarded = output.images.filter((image) => image.discarded).length;
-  return `${images(output.images.length)} saved${discarded ? `, ${discarded} of them in _discarded` : ""}`;
+  return `${images(output.images.length)} saved${discarded ? `, ${discarded} of them in _discarded` : ""}${more}`;
 }
 
 /** The first line of what the node itself says; nothing of a node that says nothing. */

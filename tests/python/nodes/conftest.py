@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -54,6 +55,8 @@ def trust(monkeypatch: pytest.MonkeyPatch) -> saving.Trust:
     fresh = saving.Trust()
     monkeypatch.setattr(saving, "_trust", fresh)
     monkeypatch.setattr(announce, "_watches", {})
+    monkeypatch.setattr(announce, "_histories", {})
+    monkeypatch.setattr(announce, "_failed", OrderedDict())
     monkeypatch.setattr(promises.promises, "_jobs", {})
     return fresh
 

@@ -161,6 +161,8 @@ class FakeHost(Host):
         self.sent: list[tuple[str, dict[str, Any], str | None]] = []
         self.passes_images = True
         self.no_metadata = False
+        self.prompt_runs = False
+        self.kept: list[tuple[str, str, list[dict[str, Any]]]] = []  # by keep_images
 
     def conditioning(self, tensor: Any) -> Any:
         return placed(tensor, "conditioning")
@@ -255,6 +257,12 @@ class FakeHost(Host):
 
     def running_client(self) -> str | None:
         return "browser-1"
+
+    def keep_images(self, prompt: str, node: str, images: Sequence[dict[str, Any]]) -> bool:
+        if self.prompt_runs:
+            return False
+        self.kept.append((prompt, node, list(images)))
+        return True
 
     def send(self, event: str, data: dict[str, Any], client: str | None) -> None:
         self.sent.append((event, data, client))

@@ -23,6 +23,7 @@ from luna_client import (
     ModelFile,
     ModelInfo,
     ModelList,
+    NotPermittedError,
     RequestCancelledError,
     Submission,
 )
@@ -92,6 +93,16 @@ class FakeEvents:
             return None
 
 
+class FakeConnection:
+    """An open connection, as far as the pack looks at it."""
+
+    def __init__(self) -> None:
+        self.address = "127.0.0.1:19283"
+        self.welcome = SimpleNamespace(
+            limits=SimpleNamespace(max_body_bytes=1 << 30), commands=("probe_folder",)
+        )
+
+
 class FakeLuna:
     """Answers as luna_client.Client does. One instance plays the server across clients: pass ``make`` to Service."""
 
@@ -110,8 +121,14 @@ class FakeLuna:
         self.jobs: dict[str, Job] = {}
         self.events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self.max_body_bytes = 1 << 30
+        self.link = FakeConnection()
         self.connected = True
         self.address_count = 1
+        self.same = True  # its output folder is ComfyUI's
+        self.allowed: list[str] | None = None  # its output folders; None: all
+        self.token = ""
+        self.proof_problems: list[LunaError] = []
+        self.after_retry: Job | None = None
         self.info: dict[str, Any] = {}
         self.masks = False
         self.above = ""  # of the output folder, in the names that come back
@@ -144,7 +161,8 @@ class FakeLuna:
         self.calls.append(Call(cmd, args, options))
         if self.problem is not None:
             raise self.problem
-        if self.next_problems:
+        # what is asked beside the request itself is not meant
+        if self.next_problems and cmd not in ("subscribe", "job_status", "same_folder"):
             raise self.next_problems.pop(0)
         for step in self.steps if progress else ():
             progress(*step)
@@ -212,10 +230,32 @@ class FakeLuna:
 
     # -- saving ----------------------------------------------------------------------------------
 
-    def connection(self, timeout: float) -> Any:
-        return SimpleNamespace(
-            welcome=SimpleNamespace(limits=SimpleNamespace(max_body_bytes=self.max_body_bytes))
-        )
+    def reconnect(self) -> None:
+        """From now on another connection is open."""
+        self.link = FakeConnection()
+
+    def connection(self, timeout: float) -> FakeConnection:
+        self.link.welcome.limits.max_body_bytes = self.max_body_bytes
+        return self.link
+
+    def same_folder(self, folder: str, *, timeout: float = 10.0) -> bool:
+        self._do("same_folder", folder)
+        if self.proof_problems:
+            raise self.proof_problems.pop(0)
+        if self.allowed is not None and folder not in self.allowed:
+            raise NotPermittedError(f"output_dir {folder} is not under an allowed folder")
+        return self.same
+
+    def allow_output(self, path: str, token: str, *, timeout: float | None = None) -> bool:
+        self._do("allow_output", path, token)
+        if self.allowed is None or token != self.token:
+            raise NotPermittedError("'token' is not that of the program that started this node")
+        self.allowed.append(path)
+        return True
+
+    def job_cancel(self, job_id: str, *, timeout: float | None = None) -> Job:
+        self._do("job_cancel", job_id)
+        return self.jobs[job_id]
 
     def submit_async(
         self, task: Any, images: Any = None, *, cancel: Any = None, **options: Any
@@ -260,6 +300,21 @@ class FakeLuna:
             )
             for index, (entry, number) in enumerate(pictures)
         )
+
+    def job_list(
+        self, state: str | None = None, limit: int = 100, *, timeout: float | None = None
+    ) -> tuple[Job, ...]:
+        self._do("job_list", state)
+        return tuple(job for job in self.jobs.values() if state in (None, job.state))
+
+    def job_retry(self, job_id: str, *, timeout: float | None = None) -> Job:
+        self._do("job_retry", job_id)
+        self.jobs[job_id] = self.after_retry or Job(job_id, state="queued")
+        return self.jobs[job_id]
+
+    def job_discard(self, job_id: str, *, timeout: float | None = None) -> Job:
+        self._do("job_discard", job_id)
+        return self.jobs.pop(job_id)
 
     def job_wait(self, job_id: str, timeout: float = 60.0, **_options: Any) -> Job:
         self._do("job_wait", job_id)

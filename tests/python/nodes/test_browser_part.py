@@ -105,6 +105,8 @@ console.log(JSON.stringify([
   savedLine({ state: "done", output: { images } }),
   savedLine({ state: "done", output: { images: [{}] } }),
   savedLine({ state: "failed", error: "the disk is full", output: { images } }),
+  savedLine({ state: "failed", error: "full", failed: ["j-1", "j-2"], output: { images } }),
+  savedLine({ state: "done", notes: ["a.png was taken"], output: { images: [{}] } }),
   executedLine({ text: ["[LunaMultiSaver] Submitted 3 images to daemon (Job ID: j)"] }),
   executedLine({ images }),
   executedAnswer({ text: ["luna runs", "{}"] }),
@@ -116,6 +118,8 @@ console.log(JSON.stringify([
         "2 images saved, 1 of them in _discarded",
         "1 image saved",
         "luna did not save all images: the disk is full",
+        "luna did not save all images: full (job j-1, j-2)",
+        "1 image saved; a.png was taken",
         "Submitted 3 images to daemon (Job ID: j)",
         None,
         "{}",
@@ -269,6 +273,46 @@ console.log(JSON.stringify({
     assert seen["opened"] == [["toast", "the disk is full"]], "and no preview of what is not there"
     assert seen["widget"] == [False, False], "in no workflow"
     assert seen["other"] == ["constructor"], "other nodes are left alone"
+
+
+def test_a_failed_save_has_buttons_to_retry_and_to_discard(tmp_path: Path) -> None:
+    program = """
+const saver = nodes["9"] = new Saver();
+saver.addWidget = (type, name, value, callback) => {
+  const widget = { type, name, callback };
+  saver.widgets.push(widget);
+  return widget;
+};
+const posted = [];
+let works = false;
+api.fetchApi = async (route, { body }) => {
+  posted.push([route, JSON.parse(body)]);
+  return { json: async () => (works ? { success: true, status: "job j: queued" } : { success: false, error: "away" }) };
+};
+const buttons = () => saver.widgets.filter((widget) => widget.type === "button");
+const seen = [];
+const look = () => seen.push([buttons().map((button) => button.name), shown(saver).at(-1)[1]]);
+const failed = { node: "9", prompt_id: "p", state: "failed", error: "full", failed: ["j"], output: { images: [] } };
+tell("luna.saved", failed);
+look();
+await buttons()[0].callback();
+look();
+works = true;
+await buttons()[0].callback();
+look();
+tell("luna.saved", failed);
+await buttons()[1].callback();
+console.log(JSON.stringify({ seen, posted, serialize: saver.widgets.map((widget) => widget.serialize) }));
+"""
+    found = in_browser(tmp_path, program)
+    both = ["save again", "give the images up"]
+    assert found["seen"] == [
+        [both, "luna did not save all images: full (job j)"],
+        [both, "away"],
+        [[], "job j: queued"],
+    ]
+    retry = ["/luna/jobs/retry", {"job_id": "j"}]
+    assert found["posted"] == [retry, retry, ["/luna/jobs/discard", {"job_id": "j"}]]
 
 
 def test_an_old_workflows_values_go_to_their_widgets(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from fake_luna import FakeLuna
 
-from luna_client import Daemon, DaemonStartError, NotPermittedError
+from luna_client import Daemon, DaemonStartError, Job, NotPermittedError
 from luna_client.control_results import Answer
 from luna_nodes import control, routes
 from luna_nodes.service import Service
@@ -254,6 +254,17 @@ def test_the_old_packs_routes_are_there(table: Table) -> None:
         assert f"GET /luna/daemon/{name}" in table.handlers
     for name in posts:
         assert f"POST /luna/daemon/{name}" in table.handlers
+
+
+def test_failed_saves_have_routes(table: Table, service: Service, luna: FakeLuna) -> None:
+    luna.jobs["j-1"] = Job("j-1", state="failed", error="the disk is full")
+    assert table.ask("GET /luna/jobs")[1]["jobs"][0]["error"] == "the disk is full"
+    assert table.ask("POST /luna/jobs/retry", '{"job_id": "j-1"}')[0] == 200
+    assert table.ask("POST /luna/jobs/discard", '{"job_id": "j-1"}')[0] == 200
+    assert table.ask("GET /luna/jobs")[1]["jobs"] == []
+    assert table.ask("POST /luna/jobs/retry", "{}")[0] == 400
+    luna.down()
+    assert table.ask("POST /luna/jobs/discard", '{"job_id": "j-1"}')[0] == 409
 
 
 def test_a_route_answers_with_what_was_done(table: Table, service: Service, luna: FakeLuna) -> None:

@@ -99,10 +99,12 @@ def test_the_node_returns_the_job_and_the_promised_names(
     answer = save(daemon_save=True, image_1=BATCH, subdir_1=False, image_2=ONE)
     assert answer.args == ("j-1",)
     assert answer.ui["text"] == ["[LunaMultiSaver] Submitted 4 images to daemon (Job ID: j-1)"]
-    assert [image["subfolder"] for image in answer.ui["images"]] == ["", "", "", "UPSCALED"]
-    assert [image["filename"] for image in answer.ui["images"]][:2] == [
+    assert answer.ui["images"] == [], "none is a file yet"
+    assert answer.ui["luna_promised"] == [
         "ORIG_0.webp",
         "ORIG_1.webp",
+        "ORIG_2.webp",
+        "UPSCALED/UPSCALED_0.webp",
     ]
 
 
@@ -114,15 +116,7 @@ def test_what_luna_puts_aside_is_named_where_it_lies(
 
     monkeypatch.setattr(luna, "named", judged)
     answer = save(daemon_save=True, save_path="p", image_1=BATCH[:2], quality_gate="both")
-    assert answer.ui["images"] == [
-        {"filename": "a.webp", "subfolder": "p/ORIG", "type": "output"},
-        {
-            "filename": "b.webp",
-            "subfolder": "p/_discarded/ORIG",
-            "type": "output",
-            "discarded": True,
-        },
-    ]
+    assert answer.ui["luna_promised"] == ["p/ORIG/a.webp", "p/_discarded/ORIG/b.webp"]
 
 
 def test_the_browser_is_told_of_progress_and_of_the_files(

@@ -16,6 +16,7 @@ from luna_nodes import (
     comfy_entrypoint,
     linked,
     nodes_daemon,
+    nodes_job_control,
     nodes_loaders,
     nodes_multi_save,
     nodes_save,
@@ -31,6 +32,7 @@ ALL = [
     *nodes_save.NODES,
     *nodes_multi_save.NODES,
     *nodes_save_status.NODES,
+    *nodes_job_control.NODES,
     *nodes_daemon.NODES,
 ]
 

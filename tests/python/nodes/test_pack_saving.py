@@ -63,9 +63,10 @@ def save(
 def test_the_names_are_the_reserved_ones(service: Service, output: Path) -> None:
     answer = save("sub/%KSampler.seed%")
     assert answer.ui == {
-        "images": [
-            {"filename": f"7_0000{n}_.png", "subfolder": "sub", "type": "output"} for n in (1, 2, 3)
-        ]
+        "images": [],
+        "text": ["luna saves 3 images (job j-1)"],
+        "luna_jobs": ["j-1"],
+        "luna_promised": [f"sub/7_0000{n}_.png" for n in (1, 2, 3)],
     }
     assert answer.args[0] is IMAGES, "the images pass through"
 
@@ -75,7 +76,7 @@ def test_an_allowed_folder_above_the_output_folder_changes_no_name(
 ) -> None:
     luna.above = "comfyui/output/"
     answer = save("sub/pic")
-    assert answer.ui["images"][0]["subfolder"] == "sub"
+    assert answer.ui["luna_promised"][0] == "sub/pic_00001_.png"
     assert len(luna.of("submit_async")) == 1
 
 
@@ -156,12 +157,14 @@ def test_a_batch_larger_than_a_request_goes_in_parts(luna: FakeLuna) -> None:
 def test_the_browser_is_told_when_the_files_are_there(
     service: Service, output: Path, host: FakeHost
 ) -> None:
-    answer = save()
+    save()
     _join_watch(service)
     ((event, data, client),) = ends(host)
     assert (event, client) == ("luna.saved", "browser-1")
     assert data["node"] == "9" and data["prompt_id"] == "prompt-1" and data["state"] == "done"
-    assert data["output"] == answer.ui
+    images = pictures("pic_00001_.png", "pic_00002_.png", "pic_00003_.png")
+    assert data["output"] == {"images": images}
+    assert host.kept == [("prompt-1", "9", images)], "a reloaded page shows them as well"
 
 
 def test_a_batch_in_parts_is_told_when_all_its_files_are_there(
@@ -172,7 +175,7 @@ def test_a_batch_in_parts_is_told_when_all_its_files_are_there(
     _join_watch(service)
     assert len(luna.of("submit_async")) == 3
     ((_event, data, _client),) = ends(host)
-    assert data["output"] == answer.ui and len(answer.ui["images"]) == 3
+    assert len(data["output"]["images"]) == len(answer.ui["luna_promised"]) == 3
 
 
 def test_a_job_that_failed_is_told_with_its_reason(
@@ -189,6 +192,11 @@ def test_a_job_that_failed_is_told_with_its_reason(
 def ends(host: FakeHost) -> list[Any]:
     """What was told of pictures at their end."""
     return [told for told in host.sent if told[0] == "luna.saved"]
+
+
+def pictures(*names: str, subfolder: str = "") -> list[dict[str, Any]]:
+    """Files of the output folder, as ComfyUI shows them."""
+    return [{"filename": name, "subfolder": subfolder, "type": "output"} for name in names]
 
 
 def saved(host: FakeHost) -> list[str]:
@@ -226,9 +234,10 @@ def test_what_luna_does_not_save_comfyui_saves(
     with caplog.at_level(logging.WARNING, "luna"):
         answer = save("sub/%width%_%KSampler.seed%")
     names = [f"6_7_0000{n}_.png" for n in (1, 2, 3)]
-    assert answer.ui == {
-        "images": [{"filename": name, "subfolder": "sub", "type": "output"} for name in names]
-    }
+    assert answer.ui["images"] == pictures(*names, subfolder="sub")
+    assert answer.ui["luna_promised"] == answer.ui["luna_jobs"] == []
+    (said,) = answer.ui["text"]
+    assert said.startswith("ComfyUI saved 3 images itself") and problem.message in said
     for name, value in zip(names, (0, 127, 255), strict=True):
         with Image.open(output / "sub" / name) as image:
             assert (image.size, image.getpixel((5, 3))) == ((6, 4), (value, value, value))
@@ -255,15 +264,14 @@ def test_what_luna_took_before_it_went_away_is_not_saved_twice(
 
     luna.on_submit = then_gone
     answer = save()
-    assert [image["filename"] for image in answer.ui["images"]] == [
-        "pic_00001_.png",
-        "pic_00002_.png",
-        "pic_00003_.png",
-    ]
+    assert answer.ui["images"] == pictures("pic_00003_.png")
+    assert answer.ui["luna_promised"] == ["pic_00001_.png", "pic_00002_.png"]
     assert (output / "pic_00003_.png").read_bytes() != b"png", "by ComfyUI, and it alone"
     assert (output / "pic_00002_.png").read_bytes() == b"png"
     _join_watch(service)
-    assert ends(host)[0][1]["output"] == answer.ui
+    assert ends(host)[0][1]["output"] == {
+        "images": pictures("pic_00001_.png", "pic_00002_.png", "pic_00003_.png")
+    }
 
 
 def test_an_overload_in_the_middle_saves_nothing_twice(
@@ -279,7 +287,7 @@ def test_an_overload_in_the_middle_saves_nothing_twice(
 
     luna.on_submit = then_full
     answer = save()
-    assert len(answer.ui["images"]) == 3
+    assert len(answer.ui["luna_promised"]) == 3
     assert {path.read_bytes() for path in output.iterdir()} == {b"png"}, "ComfyUI saved none"
     sent = [int(call.args[1]["image_0"].max()) for call in luna.of("submit_async")]
     assert sent == [0, 127, 127, 255], "the second was refused once"

@@ -18,6 +18,7 @@ from fake_comfy_api import OLDEST
 from luna_client.version import __version__
 from luna_nodes import (
     nodes_daemon,
+    nodes_job_control,
     nodes_loaders,
     nodes_multi_save,
     nodes_save,
@@ -29,7 +30,14 @@ from luna_nodes.service import Service
 PACK = Path(__file__).resolve().parents[3] / "comfyui"
 NODES = {
     node.__name__: node
-    for module in (nodes_loaders, nodes_save, nodes_multi_save, nodes_save_status, nodes_daemon)
+    for module in (
+        nodes_loaders,
+        nodes_save,
+        nodes_multi_save,
+        nodes_save_status,
+        nodes_job_control,
+        nodes_daemon,
+    )
     for node in module.NODES
 }
 WEB = PACK / "luna_nodes" / "web"

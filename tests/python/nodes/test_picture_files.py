@@ -258,3 +258,16 @@ def test_a_name_without_room_for_a_number_is_refused(tmp_path: Path) -> None:
     assert publish(str(tmp_path), "n" * 240, "png", b"x")
     with pytest.raises(OSError, match="too long"):
         publish(str(tmp_path), "n" * 241, "png", b"x")
+
+
+def test_names_that_a_luna_has_promised_to_somebody_else_are_left_alone(tmp_path: Path) -> None:
+    # the marker is all that shows of a picture that luna has taken and not yet written
+    for name in ("a.luna", "b_00007_.luna"):
+        (tmp_path / name).touch()
+    assert publish(str(tmp_path), "a", "png", b"x") == "a_2.png"
+    assert publish(str(tmp_path), "a", "webp", b"x") == "a_2.webp"
+    assert publish_counted(str(tmp_path), "b", b"x") == "b_00008_.png"
+    for name in ("a.luna", "b_00007_.luna"):
+        assert (tmp_path / name).read_bytes() == b""
+    (tmp_path / "a.luna").unlink()
+    assert publish(str(tmp_path), "a", "png", b"x") == "a.png"

@@ -73,6 +73,7 @@ def luna(start_node: Start, host: FakeHost, tmp_path: Path, monkeypatch: Any) ->
     monkeypatch.setattr(nodes_multi_save, "local_now", lambda: now)
     monkeypatch.setattr(saving, "_trust", Trust())
     monkeypatch.setattr(announce, "_watches", {})
+    monkeypatch.setattr(announce, "_histories", {})
     source = SettingsSource({"LUNA_SERVER": address}, lambda: None, tmp_path / "luna.json")
     with services.replaced(Service(host, source)) as made:
         yield made

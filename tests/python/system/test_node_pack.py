@@ -167,6 +167,7 @@ def test_the_model_list_is_what_the_server_has(luna: NodeProcess, service: Servi
 def saver(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(saving, "_trust", Trust())
     monkeypatch.setattr(announce, "_watches", {})
+    monkeypatch.setattr(announce, "_histories", {})
 
     class Running(nodes_save.LunaSaveImage):
         hidden = SimpleNamespace(
@@ -186,11 +187,9 @@ def test_saved_pictures_are_the_stock_nodes(
     (tmp_path / "output" / "a").mkdir(parents=True)
     (tmp_path / "output" / "a" / "seed5_00041_.png").write_bytes(b"")
     answer = saver.execute(images, "a/seed%KSampler.seed%")
-    assert [image["filename"] for image in answer.ui["images"]] == [
-        "seed5_00042_.png",
-        "seed5_00043_.png",
-    ]
-    paths = [tmp_path / "output" / "a" / image["filename"] for image in answer.ui["images"]]
+    names = ["seed5_00042_.png", "seed5_00043_.png"]
+    assert answer.ui["luna_promised"] == [f"a/{name}" for name in names]
+    paths = [tmp_path / "output" / "a" / name for name in names]
     eventually(lambda: host.sent, lambda sent: bool(sent) and sent[-1][0] == "luna.saved")
     assert [number_of(path) for path in paths] == [3, 4]
     assert texts(paths[0]) == {
@@ -198,7 +197,9 @@ def test_saved_pictures_are_the_stock_nodes(
         "workflow": json.dumps(saver.hidden.extra_pnginfo["workflow"]),
     }
     _event, data, _client = host.sent[-1]
-    assert (data["state"], data["output"]) == ("done", answer.ui)
+    shown = [{"filename": name, "subfolder": "a", "type": "output"} for name in names]
+    assert (data["state"], data["output"]) == ("done", {"images": shown})
+    assert host.kept == [("prompt-1", "9", shown)]
 
 
 def test_a_folder_that_luna_may_not_write_to_is_comfyuis_work(
