@@ -40,7 +40,7 @@ if(IS_DIRECTORY ${PROJECT_SOURCE_DIR}/comfyui/luna_client)
   install(DIRECTORY comfyui/luna_client comfyui/luna_nodes comfyui/example_workflows
           DESTINATION share/luna/python
           FILES_MATCHING PATTERN "*.py" PATTERN "py.typed" PATTERN "*.js" PATTERN "*.json"
-          PATTERN "*.md" PATTERN "__pycache__" EXCLUDE)
+          PATTERN "*.md" PATTERN "*.jpg" PATTERN "__pycache__" EXCLUDE)
   install(FILES comfyui/__init__.py comfyui/pyproject.toml comfyui/icon.png comfyui/README.md
           DESTINATION share/luna/python)
 endif()

@@ -402,7 +402,8 @@ const second = await texts();
 api.fetchApi = async () => { throw new Error("gone"); };
 again.dispatchEvent(new Event("click"));
 const third = await texts();
-console.log(JSON.stringify({ byOrder, asked, first, second, third, categories: settings.map((one) => one.category[0]) }));
+const categories = settings.map((one) => one.category[0]);
+console.log(JSON.stringify({ byOrder, asked, first, second, third, categories }));
 """
 
 

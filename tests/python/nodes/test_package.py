@@ -144,5 +144,21 @@ def test_a_workflow_is_whole(path: Path, service: Service) -> None:
         assert [each["type"] for each in node["outputs"]] == kinds
 
 
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_a_workflow_has_a_title_a_picture_and_its_models_to_download(path: Path) -> None:
+    # the template browser shows the file's name, and the JPEG beside it
+    assert re.fullmatch(r"[A-Z][\w .()]+", path.stem) and "_" not in path.stem
+    picture = path.with_suffix(".jpg").read_bytes()
+    assert picture[:2] == b"\xff\xd8" and len(picture) < 40_000
+    for node in json.loads(path.read_text("utf-8"))["nodes"]:
+        files = [value for value in node["widgets_values"] if str(value).endswith(".safetensors")]
+        models = node["properties"].get("models", [])
+        assert [model["name"] for model in models] == files, node["type"]
+        for model in models:
+            assert model["url"].startswith("https://huggingface.co/")
+            assert model["url"].endswith(f"/{model['name']}")
+            assert model["directory"] in ("checkpoints", "text_encoders", "vae")
+
+
 def test_the_workflows_are_found() -> None:
     assert len(WORKFLOWS) >= 4
