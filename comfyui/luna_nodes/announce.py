@@ -133,6 +133,7 @@ class _Run:
             "output": {"images": [*images, *self._here]},
             "state": worst.state,
             "error": worst.error,
+            "jobs": list(self._order),
             "failed": [each.job_id for each in jobs if each.state == "failed"],
             "notes": sentences([each for each in jobs if each is not worst or not worst.error]),
         }

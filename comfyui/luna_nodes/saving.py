@@ -25,10 +25,14 @@ from luna_client import (
 )
 from luna_client.request import Progress
 
+from .notes import Once
 from .refusal import LunaRefusalError, ended
-from .service import Service
+from .service import Service, is_down
 
 log = logging.getLogger("luna")
+
+#: Why ComfyUI saves, until luna takes pictures again.
+_said = Once()
 
 #: How long a full save queue is asked again, in seconds: then ComfyUI saves, which takes less than waiting.
 PATIENCE = 2.0
@@ -83,6 +87,7 @@ def hand_over(
     except LunaError as problem:
         # all may have been taken before it happened: then they are luna's, and nobody else's
         return problem if count_of(made) < total else None
+    _said.again()
     return None
 
 
@@ -159,7 +164,10 @@ def allow_here(luna: Service, problem: LunaError) -> None:
         raise LunaRefusalError(
             f"luna does not save the images: {ended(problem.message)} Local work is forbidden here (Luna.LocalWork,"
             " LUNA_LOCAL_WORK or luna.json), so nobody does."
-        ) from problem
+        ) from None
+    # the node says it each time; the log once, as long as it is so: a server that is away has many sentences for it
+    if not _said.first("down" if is_down(problem) else problem.message):
+        return
     log.warning("[luna] ComfyUI saves the images itself%s: %s", twice(problem), problem.message)
 
 

@@ -51,16 +51,22 @@ async function post(route, body) {
   }
 }
 
-function showSaved({ detail }) {
+function savedEvent({ detail }) {
+  showSaved(detail);
+  if (detail.state !== "done") {
+    const node = nodeOf(detail.node);
+    const title = node?.title ? `${node.title}: luna did not save the images` : "luna did not save the images";
+    toast("error", title, detail.error ? String(detail.error) : detail.state);
+  }
+}
+
+function showSaved(detail) {
   const node = nodeOf(detail.node);
   if (node) {
+    node.lunaSaved = detail;
     const say = (line) => panelOf(node).say(line);
     say(savedLine(detail));
     offerRetry(node, detail.failed, post, say);
-  }
-  if (detail.state !== "done") {
-    const title = node?.title ? `${node.title}: luna did not save the images` : "luna did not save the images";
-    toast("error", title, detail.error ? String(detail.error) : detail.state);
   }
   if (detail.node === null || detail.node === undefined || !detail.output.images.length) {
     return;
@@ -83,6 +89,13 @@ function after(prototype, name, more) {
 
 function addStatusLine(prototype) {
   after(prototype, "onExecuted", function (output) {
+    const saved = this.lunaSaved;
+    if (output?.luna_jobs?.length && saved?.jobs?.join() === output.luna_jobs.join() && !saved.shown) {
+      // luna was faster than the node, and what the node shows when it returns has no pictures yet
+      saved.shown = true;
+      setTimeout(() => showSaved(saved), 0);
+      return;
+    }
     const line = executedLine(output);
     if (line !== null) {
       panelOf(this).say(line, executedAnswer(output));
@@ -134,7 +147,7 @@ app.registerExtension({
     }
   },
   setup() {
-    api.addEventListener(SAVED, showSaved);
+    api.addEventListener(SAVED, savedEvent);
     api.addEventListener(PROGRESS, showProgress);
     const notes = new NodeNotes(nodeOf);
     api.addEventListener(NOTE, ({ detail }) => notes.told(detail));

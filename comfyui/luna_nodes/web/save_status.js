@@ -16,8 +16,17 @@ export function savedLine({ state, error, output, failed = [], notes = [] }) {
   return `${images(output.images.length)} saved${discarded ? `, ${discarded} of them in _discarded` : ""}${more}`;
 }
 
+/** Whether the files that luna had promised are there: so it is when ComfyUI shows a kept run once more. */
+function areWritten({ luna_promised: promised = [], images: shown = [] }) {
+  const there = shown.map(({ subfolder, filename }) => (subfolder ? `${subfolder}/${filename}` : filename));
+  return promised.length > 0 && promised.every((name) => there.includes(name));
+}
+
 /** The first line of what the node itself says; nothing of a node that says nothing. */
 export function executedLine(output) {
+  if (output && areWritten(output)) {
+    return savedLine({ state: "done", output });
+  }
   const text = output?.text;
   const first = Array.isArray(text) ? text[0] : text;
   return typeof first === "string" ? first.replace(/^\[LunaMultiSaver\] /, "") : null;

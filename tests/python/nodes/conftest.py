@@ -14,7 +14,7 @@ from multi_saver_run import NOW
 
 fake_comfy_api.install()
 
-from luna_nodes import announce, nodes_multi_save, promises, saving  # noqa: E402  (needs the API)
+from luna_nodes import announce, nodes_multi_save, notes, promises, saving  # noqa: E402  (needs the API)
 from luna_nodes import service as services  # noqa: E402
 from luna_nodes.service import Service  # noqa: E402
 from luna_nodes.settings import SettingsSource  # noqa: E402
@@ -58,6 +58,7 @@ def trust(monkeypatch: pytest.MonkeyPatch) -> saving.Trust:
     monkeypatch.setattr(announce, "_histories", {})
     monkeypatch.setattr(announce, "_failed", OrderedDict())
     monkeypatch.setattr(promises.promises, "_jobs", {})
+    monkeypatch.setattr(saving, "_said", notes.Once())
     return fresh
 
 

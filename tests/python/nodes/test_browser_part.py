@@ -315,6 +315,31 @@ console.log(JSON.stringify({ seen, posted, serialize: saver.widgets.map((widget)
     assert found["posted"] == [retry, retry, ["/luna/jobs/discard", {"job_id": "j"}]]
 
 
+def test_luna_may_be_faster_than_the_node(tmp_path: Path) -> None:
+    program = """
+const saver = nodes["9"] = new Saver();
+const executed = [];
+api.addEventListener("executed", ({ detail }) => executed.push(detail.output.images));
+const later = () => new Promise((done) => setTimeout(() => done(shown(saver).map(([, text]) => text)), 5));
+const images = [{ filename: "a.png", subfolder: "x", type: "output" }];
+const saved = { node: "9", prompt_id: "p", state: "done", output: { images }, jobs: ["j"] };
+const own = { images: [], text: ["luna saves 1 image (job j)"], luna_jobs: ["j"], luna_promised: ["x/a.png"] };
+tell("luna.saved", saved);
+saver.onExecuted(own);
+const first = await later();
+// ComfyUI shows a kept run once more, with the pictures that came late
+saver.onExecuted({ ...own, images });
+const kept = await later();
+saver.onExecuted({ ...own, luna_jobs: ["k"] });
+console.log(JSON.stringify({ first, kept, next: await later(), executed }));
+"""
+    seen = in_browser(tmp_path, program)
+    images = [{"filename": "a.png", "subfolder": "x", "type": "output"}]
+    assert seen["first"] == seen["kept"] == ["1 image saved"]
+    assert seen["executed"] == [images, images], "after the node's own output, which has none"
+    assert seen["next"] == ["luna saves 1 image (job j)"]
+
+
 def test_an_old_workflows_values_go_to_their_widgets(tmp_path: Path) -> None:
     program = """
 const saver = new Saver();

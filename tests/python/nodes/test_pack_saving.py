@@ -365,6 +365,29 @@ def test_without_luna_comfyui_saves(service: Service, luna: FakeLuna, host: Fake
     assert host.sent == []
 
 
+def test_why_comfyui_saves_is_logged_once_until_luna_takes_pictures_again(
+    service: Service, luna: FakeLuna, writing: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def logged() -> list[str]:
+        lines = [line for line in caplog.messages if "saves the images itself" in line]
+        caplog.clear()
+        return lines
+
+    luna.down("cannot reach luna")
+    assert "cannot reach luna" in save().ui["text"][0]
+    luna.down("another sentence for the same")
+    assert "another sentence" in save().ui["text"][0], "the node says it each time"
+    assert len(logged()) == 1
+    luna.up()
+    luna.next_problems = [NotPermittedError("the folder is not allowed")]
+    save()
+    assert len(logged()) == 1, "another reason"
+    save()
+    luna.down("cannot reach luna")
+    save()
+    assert len(logged()) == 1, "the next outage"
+
+
 def test_forbidden_local_work_saves_nothing_and_says_so(
     service: Service, luna: FakeLuna, host: FakeHost, environment: dict[str, str]
 ) -> None:
