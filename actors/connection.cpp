@@ -13,6 +13,7 @@
 #include "actors/commands/connection_commands.hpp"
 #include "actors/tcp_socket.hpp"
 #include "protocol/commands.hpp"
+#include "protocol/hello.hpp"
 
 namespace luna {
 
@@ -91,7 +92,8 @@ void welcome(connection_pointer self) {
   ++counters.connections;
   state.welcome = true;
   state.session = self->system().spawn(luna::session, state.core->context,
-                                       caf::actor_cast<connection_actor>(self->ctrl()));
+                                       caf::actor_cast<connection_actor>(self->ctrl()),
+                                       protocol::is_loopback(self->remote_addr(state.handle)));
   self->monitor(state.session);
 }
 

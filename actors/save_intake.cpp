@@ -2,6 +2,7 @@
 
 #include <caf/all.hpp>
 #include <nlohmann/json.hpp>
+#include <spdlog/spdlog.h>
 
 #include <memory>
 #include <string_view>
@@ -47,6 +48,26 @@ storage::name_request name_of(const imaging::image_plan& plan) {
   return name;
 }
 
+caf::result<std::string> probe(const output_folders& folders, const std::string& folder,
+                               const std::string& nonce) {
+  auto content = folders.read_probe(folder, nonce);
+  if (!content)
+    return make_error(content.error());
+  nlohmann::json reply{{"found", content->has_value()}};
+  if (*content)
+    reply["content"] = **content;
+  return reply.dump();
+}
+
+caf::result<std::string> allow(output_folders& folders, const std::string& folder) {
+  auto added = folders.allow(folder);
+  if (!added)
+    return make_error(added.error());
+  if (*added)
+    spdlog::info("pictures may go to {} too: a program of this machine asked for it", folder);
+  return nlohmann::json{{"allowed", true}, {"added", *added}}.dump();
+}
+
 } // namespace
 
 result<storage::new_job> read_submission(const save_submission& x,
@@ -79,16 +100,20 @@ result<storage::new_job> read_submission(const save_submission& x,
 
 save_intake_actor::behavior_type save_intake(save_intake_actor::pointer self,
                                              save_store_actor store,
-                                             std::vector<std::string> allowed) {
+                                             std::shared_ptr<output_folders> folders) {
   set_actor_defaults(self);
   return {
-    [self, store, allowed](submit_atom, const save_submission& x) -> caf::result<std::string> {
-      auto job = read_submission(x, allowed, std::chrono::system_clock::now());
+    [self, store, folders](submit_atom, const save_submission& x) -> caf::result<std::string> {
+      auto job = read_submission(x, folders->list(), std::chrono::system_clock::now());
       if (!job)
         return make_error(job.error());
       return self->delegate(store, submit_atom_v,
                             std::make_shared<storage::new_job>(std::move(*job)));
     },
+    [folders](probe_atom, const std::string& folder, const std::string& nonce) {
+      return probe(*folders, folder, nonce);
+    },
+    [folders](allow_atom, const std::string& folder) { return allow(*folders, folder); },
   };
 }
 

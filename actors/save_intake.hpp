@@ -4,9 +4,11 @@
 
 #include <chrono>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "actors/output_folders.hpp"
 #include "actors/save_parts.hpp"
 #include "messages/model_task.hpp"
 #include "messages/result.hpp"
@@ -26,6 +28,6 @@ result<storage::new_job> read_submission(const save_submission& x,
 /// read.
 save_intake_actor::behavior_type save_intake(save_intake_actor::pointer self,
                                              save_store_actor store,
-                                             std::vector<std::string> allowed);
+                                             std::shared_ptr<output_folders> folders);
 
 } // namespace luna

@@ -79,7 +79,11 @@ using save_worker_actor = caf::typed_actor<
 /// The SAVE INTAKE interface. Detached: large tasks take long to read.
 using save_intake_actor = caf::typed_actor<
   // Checks a submission, resolves its names, and hands it to the store, which answers.
-  caf::replies_to<submit_atom, save_submission>::with<std::string>>;
+  caf::replies_to<submit_atom, save_submission>::with<std::string>,
+  // Reads a client's proof file: a folder, a nonce.
+  caf::replies_to<probe_atom, std::string, std::string>::with<std::string>,
+  // Lets pictures go to one more folder.
+  caf::replies_to<allow_atom, std::string>::with<std::string>>;
 
 /// The SAVE QUEUE interface with what its store tells it.
 using save_front_actor = save_sink_actor::extend<

@@ -102,7 +102,7 @@ caf::result<std::string> submit(self_pointer self, save_submission& x) {
 
 save_front_actor::behavior_type save_queue(self_pointer self,
                                            std::shared_ptr<save_store_options> store,
-                                           std::vector<std::string> folders,
+                                           std::shared_ptr<output_folders> folders,
                                            thread_policy helpers) {
   set_actor_defaults(self);
   auto& state = self->state;
@@ -126,6 +126,12 @@ save_front_actor::behavior_type save_queue(self_pointer self,
     [self](status_atom) { return ask_store(self, status_atom_v); },
     [self](submit_atom, save_submission& x) { return submit(self, x); },
     [self](drain_atom) { return drain(self); },
+    [self](probe_atom, const std::string& folder, const std::string& nonce) {
+      return self->delegate(self->state.intake, probe_atom_v, folder, nonce);
+    },
+    [self](allow_atom, const std::string& folder) {
+      return self->delegate(self->state.intake, allow_atom_v, folder);
+    },
     [self](answer_atom, const std::string& job, const std::string& json, bool ended) {
       job_changed(self, job, json, ended);
     },
@@ -185,7 +191,8 @@ result<save_front_actor> start_save_queue(caf::actor_system& system, save_queue_
   store->events = options.events;
   store->clock = std::move(clock);
   store->workers = options.helpers;
-  return system.spawn(save_queue, std::move(store), options.output_folders, options.helpers);
+  auto folders = std::make_shared<output_folders>(options.files, options.output_folders);
+  return system.spawn(save_queue, std::move(store), std::move(folders), options.helpers);
 }
 
 } // namespace luna

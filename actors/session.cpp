@@ -201,8 +201,9 @@ uint64_t session_parts::cancel_all(self_pointer self, uint64_t except) {
 
 session_actor::behavior_type session(self_pointer self,
                                      std::shared_ptr<const session_context> context,
-                                     connection_actor connection) {
+                                     connection_actor connection, bool from_this_machine) {
   set_actor_defaults(self);
+  self->state.from_this_machine = from_this_machine;
   self->state.context = std::move(context);
   self->state.connection = std::move(connection);
   // The connection says when its client is gone; this is for one that could not.

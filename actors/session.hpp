@@ -53,6 +53,9 @@ struct session_context {
   event_hub_actor events;
   node_manager_actor node_manager; ///< null: cluster commands are `unavailable`
 
+  /// Of the program that started this node: who has it may add output folders. Empty: nobody may.
+  std::string starter_token;
+
   /// Commands that the configuration forbids, without aliases.
   std::set<std::string, std::less<>> forbidden;
 
@@ -102,6 +105,7 @@ struct session_state {
 
   std::shared_ptr<const session_context> context;
   connection_actor connection;
+  bool from_this_machine = false; ///< the client's address is a loopback one
 
   /// By task id, which is also what pools know a request by. The client's own ids come back.
   std::unordered_map<uint64_t, active_request> requests;
@@ -113,6 +117,6 @@ struct session_state {
 /// Runs the session of a connection, which must tell it when the client is gone.
 session_actor::behavior_type session(session_actor::stateful_pointer<session_state> self,
                                      std::shared_ptr<const session_context> context,
-                                     connection_actor connection);
+                                     connection_actor connection, bool from_this_machine);
 
 } // namespace luna

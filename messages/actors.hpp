@@ -133,14 +133,18 @@ using save_queue_actor = caf::typed_actor<
   // The newest jobs, of a state or ("") of all, at most so many.
   caf::replies_to<list_atom, std::string, uint32_t>::with<std::string>,
   // The queue's figures, as get_status shows them.
-  caf::replies_to<status_atom>::with<std::string>>;
+  caf::replies_to<status_atom>::with<std::string>,
+  // What stands in a client's proof file: an output folder and the file's nonce. JSON.
+  caf::replies_to<probe_atom, std::string, std::string>::with<std::string>>;
 
 /// The SAVE SINK interface: what takes images on the saving node itself.
 using save_sink_actor = save_queue_actor::extend<
   // Accepts a job; the JSON answer of submit_async comes when the job is durable.
   caf::replies_to<submit_atom, save_submission>::with<std::string>,
   // Refuses new jobs, finishes what is being written, answers when nothing is.
-  caf::replies_to<drain_atom>::with<bool>>;
+  caf::replies_to<drain_atom>::with<bool>,
+  // Lets pictures go to one more folder of this machine. JSON.
+  caf::replies_to<allow_atom, std::string>::with<std::string>>;
 
 /// The EXCHANGE interface inside its node.
 using exchange_actor = exchange_peer_actor::extend<

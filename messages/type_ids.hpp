@@ -117,5 +117,7 @@ CAF_ADD_ATOM(luna, luna, keep_atom, "keep")
 CAF_ADD_ATOM(luna, luna, drain_atom, "drain")
 CAF_ADD_ATOM(luna, luna, expire_atom, "expire")
 CAF_ADD_ATOM(luna, luna, restart_atom, "restart")
+CAF_ADD_ATOM(luna, luna, probe_atom, "probe")
+CAF_ADD_ATOM(luna, luna, allow_atom, "allow")
 
 CAF_END_TYPE_ID_BLOCK(luna)

@@ -40,6 +40,10 @@ void describe(CLI::App& app, command_line& out, std::string& gateway) {
       "a folder that pictures may go to, default <data>/output; may be given several times")
     ->option_text("DIR")
     ->allow_extra_args(false);
+  app
+    .add_option("--starter-token", out.starter_token,
+                "file with a token: clients of this machine that have it may add output folders")
+    ->option_text("FILE");
   app.add_option("--log-level", out.log_level, "trace, debug, info, warn, error or off")
     ->option_text("LEVEL")
     ->check(CLI::IsMember(log_levels));
@@ -146,6 +150,8 @@ result<effective_configuration> load_configuration(const command_line& options) 
                              [&](const auto& node) { return node.name == out.node; });
   if (const auto merged = override_with(options, self, out.cluster); !merged)
     return tl::make_unexpected(merged.error());
+  if (!options.starter_token.empty())
+    out.starter_token = from_here(options.starter_token);
   complete(out.cluster);
   std::string problems;
   for (const auto& [key, text] : cross_check(out.cluster))

@@ -21,6 +21,7 @@ struct command_line {
   std::string extra_model_paths;
   std::vector<std::string> output;
   std::string log_level;
+  std::string starter_token; ///< file with the token of the program that starts the node, or ""
 };
 
 /// The command line, or what to print and how to exit when there is nothing to run.
@@ -39,6 +40,7 @@ struct effective_configuration {
   cluster_configuration cluster;
   std::string node; ///< the name of this node, which is in `cluster`
   std::vector<std::string> not_built;
+  std::string starter_token; ///< file, or "": no client may add output folders
 
   const node_configuration& self() const { return *cluster.find_node(node); }
 };

@@ -168,7 +168,8 @@ const std::vector<std::string>& protocol_commands() {
                                                     "health",           "info",
                                                     "unload",           "has_lora",
                                                     "upload_lora",      "lora_stats",
-                                                    "vlm_describe"};
+                                                    "vlm_describe",     "probe_folder",
+                                                    "allow_output"};
   return commands;
 }
 

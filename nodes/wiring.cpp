@@ -18,6 +18,7 @@
 #include "actors/model_pool.hpp"
 #include "actors/supervisor.hpp"
 #include "models/device.hpp"
+#include "nodes/starter_token.hpp"
 #include "nodes/wiring_service.hpp"
 
 namespace luna {
@@ -218,6 +219,12 @@ result<node_wiring> prepare(effective_configuration configuration) {
     if (!secret)
       return fail(secret);
     wiring.secret = std::move(*secret);
+  }
+  if (!configuration.starter_token.empty()) {
+    auto token = read_starter_token(configuration.starter_token);
+    if (!token)
+      return fail(token);
+    wiring.starter_token = std::move(*token);
   }
   wiring.folders = std::move(*folders);
   wiring.devices = std::move(*devices);

@@ -120,6 +120,7 @@ gateway_options plan_gateway(const node_wiring& wiring) {
   options.context.version = LUNA_VERSION;
   options.context.node = configuration.node;
   options.context.cluster = configuration.cluster.cluster.name;
+  options.context.starter_token = wiring.starter_token;
   options.context.limits.body_bytes = limits.body;
   return options;
 }

@@ -10,7 +10,7 @@ namespace luna::protocol {
 
 namespace {
 
-constexpr std::array<std::string_view, 23> built{
+constexpr std::array<std::string_view, 25> built{
   "list_models",
   "model_info",
   "vae_encode",
@@ -25,6 +25,8 @@ constexpr std::array<std::string_view, 23> built{
   "job_cancel",
   "job_retry",
   "job_list",
+  "probe_folder",
+  "allow_output",
   "set_attention_mode",
   "unload_models",
   "reset",

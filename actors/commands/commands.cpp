@@ -5,6 +5,7 @@
 
 #include "actors/commands/connection_commands.hpp"
 #include "actors/commands/control_commands.hpp"
+#include "actors/commands/folder_commands.hpp"
 #include "actors/commands/model_commands.hpp"
 #include "actors/commands/save_commands.hpp"
 #include "actors/commands/view_commands.hpp"
@@ -28,6 +29,8 @@ constexpr command table[] = {
   {"job_cancel", job_cancel},
   {"job_retry", job_retry},
   {"job_list", job_list},
+  {"probe_folder", probe_folder},
+  {"allow_output", allow_output},
   {"set_attention_mode", set_attention_mode},
   {"unload_models", unload_models},
   {"reset", reset},

@@ -15,6 +15,7 @@ from .clock import Clock
 from .connection import STALL_TIMEOUT, Connection
 from .control_commands import ControlCommands
 from .errors import BadRequestError, ConnectionLostError, LunaError, UnauthenticatedError
+from .folder_commands import FolderCommands
 from .handshake import MIN_SECRET_BYTES, split_address
 from .job_commands import JobCommands
 from .model_commands import ModelCommands
@@ -26,7 +27,7 @@ from .version import __version__
 DEFAULT_ADDRESS = "127.0.0.1:19283"
 
 
-class Client(ModelCommands, JobCommands, ControlCommands):
+class Client(ModelCommands, JobCommands, FolderCommands, ControlCommands):
     """A client of luna. Thread-safe: share one among all threads; it holds one connection, made when needed.
 
     It reconnects by itself. A request whose connection broke is sent again if it is a read, or a submit (which the

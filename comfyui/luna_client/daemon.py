@@ -8,7 +8,6 @@ address there. luna-node's own lock of the folder is the last word.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import selectors
 import shutil
@@ -20,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Union
 
+from . import starter
 from .client import DEFAULT_ADDRESS, Client
 from .connection import Connection
 from .errors import BadRequestError, DaemonStartError, LunaError, UnauthenticatedError
@@ -27,7 +27,6 @@ from .handshake import split_address
 
 PathLike = Union[str, "os.PathLike[str]"]
 
-_RECORD = "gateway.json"
 _LOCK = "start.lock"
 _LOG = "luna-node.log"
 _LOG_LINES = 15
@@ -101,7 +100,8 @@ def start_daemon(
                 *("--data", str(folder)),
                 *_options("--models", models),
                 *_options("--extra-model-paths", extra_model_paths or ()),
-                *_options("--output", output),
+                *_options("--output", _outputs(output, folder)),
+                *_options("--starter-token", starter.make_token(folder)),
                 *arguments,
             ]
             return _start(command, folder, gateway, timeout)
@@ -148,6 +148,15 @@ def default_data_folder() -> Path:
     return base / "luna"
 
 
+def _outputs(asked: PathLike | Sequence[PathLike], folder: Path) -> Sequence[PathLike]:
+    """The output folders: those that are asked for, and those that were added to earlier servers."""
+    listed = [asked] if isinstance(asked, (str, os.PathLike)) else list(asked)
+    added = [each for each in starter.added_outputs(folder) if each not in map(str, listed)]
+    if added and not listed:
+        listed = [folder / "output"]  # luna-node's own default, which --output replaces
+    return [*listed, *added]
+
+
 def _options(name: str, paths: PathLike | Sequence[PathLike]) -> Iterator[str]:
     listed = [paths] if isinstance(paths, (str, os.PathLike)) else paths
     for path in listed:
@@ -167,13 +176,10 @@ def _locked(path: Path) -> Iterator[None]:
 
 def _running(folder: Path, gateway: str) -> Daemon | None:
     """The server of this data folder, or the one at this address."""
-    try:
-        record = json.loads((folder / _RECORD).read_text("utf-8"))
-        address, pid = str(record["gateway"]), int(record["pid"])
-    except (OSError, ValueError, KeyError, TypeError):
-        pass
-    else:
-        if _process_lives(pid) and _answers(address):
+    record = starter.read_record(folder)
+    if record is not None:
+        address, pid = record
+        if starter.process_lives(pid) and _answers(address):
             return Daemon(address, started=False, pid=pid, log=folder / _LOG)
     if split_address_or_any(gateway)[1] and _answers(gateway):
         return Daemon(gateway, started=False)
@@ -186,16 +192,6 @@ def split_address_or_any(address: str) -> tuple[str, int]:
     if port == "0" and host:
         return host.strip("[]"), 0
     return split_address(address)
-
-
-def _process_lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True  # somebody else's
-    return True
 
 
 def _answers(address: str) -> bool:
@@ -230,7 +226,7 @@ def _start(command: Sequence[str], folder: Path, gateway: str, timeout: float) -
     if address:
         # reap it when it ends, however long that takes
         threading.Thread(target=process.wait, name="luna-node", daemon=True).start()
-        _write_record(folder, address, process.pid)
+        starter.write_record(folder, address, process.pid)
         return Daemon(address, started=True, pid=process.pid, log=path)
     status = _end(process, by_itself=line == "")
     if line == "" and split_address_or_any(gateway)[1] and _answers(gateway):
@@ -275,12 +271,6 @@ def _end(process: subprocess.Popen[bytes], by_itself: bool) -> int:
             return process.wait(timeout=5.0)
     process.kill()
     return process.wait()
-
-
-def _write_record(folder: Path, address: str, pid: int) -> None:
-    temporary = folder / (_RECORD + ".part")
-    temporary.write_text(json.dumps({"gateway": address, "pid": pid}) + "\n", "utf-8")
-    os.replace(temporary, folder / _RECORD)
 
 
 def _log_tail(path: Path, begin: int) -> str:

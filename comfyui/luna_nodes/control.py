@@ -17,6 +17,7 @@ from luna_client import LunaError
 from luna_client.daemon import default_data_folder, start_daemon
 from luna_client.handshake import split_address
 
+from .folder_check import checks
 from .service import Service
 
 #: What a question to a server that is there may take, in seconds.
@@ -38,16 +39,13 @@ def _answered(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
 def start(service: Service) -> dict[str, Any]:
     """Makes sure that a server runs: takes the one that answers, or starts ``luna-node`` on this machine.
 
-    A server that is started gets every model folder and the output folder of this ComfyUI.
+    A server that is started gets every model folder and the output folder of this ComfyUI; one that another ComfyUI of
+    this user has started is asked to take this one's output folder too.
     """
     address = service.address.split(",")[0].strip()
     if is_running(service):
-        return {
-            "success": True,
-            "started": False,
-            "address": address,
-            "status": f"luna runs at {address}",
-        }
+        answer = {"success": True, "started": False, "address": address}
+        return {**answer, **_with_folder(service, f"luna runs at {address}")}
 
     def work() -> dict[str, Any]:
         host, _port = split_address(address)
@@ -72,7 +70,7 @@ def start(service: Service) -> dict[str, Any]:
             "started": daemon.started,
             "address": daemon.address,
             "pid": daemon.pid,
-            "status": f"luna {word} at {daemon.address}",
+            **_with_folder(service, f"luna {word} at {daemon.address}"),
         }
         if daemon.address != address:
             answer["success"] = False
@@ -82,6 +80,18 @@ def start(service: Service) -> dict[str, Any]:
         return answer
 
     return _answered(work)
+
+
+def _with_folder(service: Service, status: str) -> dict[str, Any]:
+    """The status, and who saves this ComfyUI's pictures if luna does not: ``pictures``."""
+    try:
+        checks.check(service.reached(), service.address, service.host.output_folder())
+    except LunaError as problem:
+        return {
+            "status": f"{status}; ComfyUI saves its pictures itself: {problem.message}",
+            "pictures": problem.message,
+        }
+    return {"status": status}
 
 
 def is_running(service: Service) -> bool:

@@ -1,15 +1,14 @@
 """Handing pictures to luna, for all save nodes: when a server may be trusted with them, and who saves them if not.
 
 The problem: a save that returns at once promises that the file will be there, in the folder that this ComfyUI shows.
-A server on another machine may be allowed to write to a folder of the same name. So the first batch for a folder is
-waited for and looked at; from then on the server is trusted with it.
+A server on another machine may be allowed to write to a folder of the same name. So nothing is handed over before the
+folder is proved to be the same (:mod:`folder_check`).
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
-import os
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +24,7 @@ from luna_client import (
 )
 from luna_client.request import Progress
 
+from .folder_check import checks
 from .notes import Once
 from .refusal import LunaRefusalError, ended
 from .service import Service, is_down
@@ -36,8 +36,6 @@ _said = Once()
 
 #: How long a full save queue is asked again, in seconds: then ComfyUI saves, which takes less than waiting.
 PATIENCE = 2.0
-#: How long the first batch for a folder may take to be written, in seconds.
-FIRST_WAIT = 5.0
 #: What the names and the header of a request need at most, in bytes.
 _ROOM = 65536
 
@@ -60,25 +58,22 @@ def hand_over(
 ) -> LunaError | None:
     """Hands ``total`` pictures to luna, in as many submissions as their size asks for; what it took is in ``made``.
 
-    The first submission for a folder is waited for (:class:`Trust`).
-
     -> None when all were taken; else why the rest was not, which ComfyUI has to save.
 
     Raises:
         RequestCancelledError, or ComfyUI's interrupt: the person does not want them any more.
     """
     server = luna.address
-    known = _trust.of(server, output)
-    if known is False:
-        return NotPermittedError(f"luna at {server} writes to another machine's {output}")
 
     def work(client: Client, tell: Progress, stop: Cancel) -> None:
+        checks.check(client, server, output)
         submit(client, next_parcel, total, made, tell, stop)
-        if known is None and not _trust.look(client, server, output, made):
-            made.clear()
-            raise NotPermittedError(
-                f"luna at {server} wrote to another {output} than this ComfyUI's: they are on different machines"
-            )
+        try:
+            # asks only if the connection was made anew meanwhile: then another luna may have answered
+            checks.check(client, server, output)
+        except NotPermittedError:
+            _take_back(client, made)
+            raise
 
     try:
         luna.call(work, patience=PATIENCE)
@@ -115,6 +110,14 @@ def submit(
             )
         made.append(taken)
         tell(count_of(made), total, "save")
+
+
+def _take_back(client: Client, made: list[Submission]) -> None:
+    """Gives up jobs of a server that would write them into another folder than ours."""
+    for submission in made:
+        with contextlib.suppress(LunaError):
+            client.job_cancel(submission.job_id, timeout=10.0)
+    made.clear()
 
 
 def count_of(made: Sequence[Submission]) -> int:
@@ -174,41 +177,3 @@ def allow_here(luna: Service, problem: LunaError) -> None:
 def twice(problem: LunaError) -> str:
     """Says that a picture may exist twice, where nobody knows whether luna took it."""
     return " (luna may have them too)" if isinstance(problem, SubmitUncertainError) else ""
-
-
-class Trust:
-    """Which folders are seen to be the same for the server and for this ComfyUI."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._known: dict[tuple[str, str], bool] = {}
-
-    def of(self, server: str, output: str) -> bool | None:
-        """Whether; None before the first batch."""
-        with self._lock:
-            return self._known.get((server, output))
-
-    def look(self, client: Client, server: str, output: str, made: Sequence[Submission]) -> bool:
-        """Waits for the first batch and looks whether its files are here.
-
-        -> false: they are not, so the folder is another one over there. True: they are, or it cannot be told yet
-        (slow, or failed: whoever follows the jobs says so), and the next batch is looked at again.
-
-        Raises:
-            LunaError: the server went away meanwhile.
-        """
-        for submission in made:
-            job = client.job_wait(submission.job_id, FIRST_WAIT)
-            if job.state != "done" or not job.paths:
-                return True
-            if not all(os.path.exists(path) for path in job.paths):
-                return self._note(server, output, False)
-        return self._note(server, output, True)
-
-    def _note(self, server: str, output: str, same: bool) -> bool:
-        with self._lock:
-            self._known[server, output] = same
-        return same
-
-
-_trust = Trust()

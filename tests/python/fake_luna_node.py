@@ -22,6 +22,7 @@ def main() -> int:
     parser.add_argument("--models", action="append", default=[])
     parser.add_argument("--extra-model-paths")
     parser.add_argument("--output", action="append", default=[])
+    parser.add_argument("--starter-token")
     parser.add_argument("--fail")
     parser.add_argument("--hang", action="store_true")
     parser.add_argument("--no-gateway", action="store_true")

@@ -90,6 +90,7 @@ def test_it_passes_its_arguments_on_as_absolute_paths(
     assert start.starts == [
         f"--gateway 127.0.0.1:0 --data {start.data} --models {here}/models --models /srv/more"
         f" --extra-model-paths {here}/extra.yaml --output {here}/pictures"
+        f" --starter-token {start.data}/starter.token"
     ]
 
 
@@ -242,3 +243,19 @@ def test_the_node_of_an_installed_tree_is_found(
     installed.write_text("#!/bin/sh\n")
     installed.chmod(0o755)
     assert find_luna_node() == installed
+
+
+def test_folders_that_were_added_are_passed_on_at_the_next_start(
+    start: Starter, tmp_path: Path
+) -> None:
+    second = tmp_path / "second"
+    for folder in (second, start.data):
+        folder.mkdir()
+    (start.data / "added_outputs.json").write_text(json.dumps([str(second)]))
+    start(output="/first")
+    start.stop()
+    start()
+    assert [line.partition("--output ")[2] for line in start.starts] == [
+        f"/first --output {second} --starter-token {start.data}/starter.token",
+        f"{start.data}/output --output {second} --starter-token {start.data}/starter.token",
+    ], "the default folder stays"

@@ -14,7 +14,14 @@ from multi_saver_run import NOW
 
 fake_comfy_api.install()
 
-from luna_nodes import announce, nodes_multi_save, notes, promises, saving  # noqa: E402  (needs the API)
+from luna_nodes import (  # noqa: E402  (needs the API)
+    announce,
+    folder_check,
+    nodes_multi_save,
+    notes,
+    promises,
+    saving,
+)
 from luna_nodes import service as services  # noqa: E402
 from luna_nodes.service import Service  # noqa: E402
 from luna_nodes.settings import SettingsSource  # noqa: E402
@@ -50,16 +57,15 @@ def service(
 
 
 @pytest.fixture(autouse=True)
-def trust(monkeypatch: pytest.MonkeyPatch) -> saving.Trust:
-    """No server is known yet, and no job is followed."""
-    fresh = saving.Trust()
-    monkeypatch.setattr(saving, "_trust", fresh)
+def nothing_is_known(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No folder is proved yet, no job is followed, and luna's own data folder is empty."""
+    monkeypatch.setattr(folder_check.checks, "_known", {})
     monkeypatch.setattr(announce, "_watches", {})
     monkeypatch.setattr(announce, "_histories", {})
     monkeypatch.setattr(announce, "_failed", OrderedDict())
     monkeypatch.setattr(promises.promises, "_jobs", {})
     monkeypatch.setattr(saving, "_said", notes.Once())
-    return fresh
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
 
 
 @pytest.fixture

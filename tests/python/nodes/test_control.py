@@ -47,6 +47,14 @@ def test_a_server_that_runs_is_taken(service: Service, starts: list[Any]) -> Non
     assert starts == []
 
 
+def test_a_server_that_may_not_save_here_says_who_does(service: Service, luna: FakeLuna) -> None:
+    luna.allowed = ["/another/output"]
+    answer = control.start(service)
+    assert answer["success"] is True
+    assert f"start it with --output {service.host.output_folder()}" in answer["pictures"]
+    assert "ComfyUI saves its pictures itself" in answer["status"]
+
+
 def test_a_started_server_gets_all_folders_of_this_comfyui(
     service: Service, luna: FakeLuna, starts: list[dict[str, Any]], data: Path
 ) -> None:

@@ -27,7 +27,7 @@ from luna_nodes import announce, local_pictures
 from luna_nodes.nodes_save import LunaSaveImage, parcel_of
 from luna_nodes.prefix import Names
 from luna_nodes.refusal import LunaRefusalError
-from luna_nodes.saving import Trust, submit
+from luna_nodes.saving import submit
 from luna_nodes.service import Service
 from manual_clock import ManualClock
 
@@ -398,28 +398,31 @@ def test_forbidden_local_work_saves_nothing_and_says_so(
     assert saved(host) == []
 
 
-def test_a_server_that_writes_elsewhere_is_found_out_by_the_first_batch(
-    service: Service, luna: FakeLuna, host: FakeHost, trust: Trust, caplog: pytest.LogCaptureFixture
+def test_nothing_goes_to_a_server_whose_folder_is_another_one(
+    service: Service, luna: FakeLuna, host: FakeHost, caplog: pytest.LogCaptureFixture
 ) -> None:
-    # luna is on another machine, whose folder has the same name: nothing appears here
-    save()
-    assert len(saved(host)) == 3
+    # luna is on another machine, whose folder has the same name and old pictures of the same names
+    luna.same = False
+    answer = save()
+    assert luna.of("submit_async") == [], "no copy comes to be over there"
+    assert len(saved(host)) == len(answer.ui["images"]) == 3
     assert "different machines" in caplog.messages[0]
+
+
+def test_no_batch_is_waited_for(service: Service, luna: FakeLuna, output: Path) -> None:
     save()
-    assert len(saved(host)) == 6
-    assert len(luna.of("submit_async")) == 1, "it is not asked again"
-
-
-def test_only_the_first_batch_is_waited_for(service: Service, luna: FakeLuna, output: Path) -> None:
     save()
-    assert len(luna.of("job_wait")) == 1
-    save()
-    assert len(luna.of("job_wait")) == 1
+    assert luna.of("job_wait") == []
 
 
-def test_a_first_batch_that_failed_proves_nothing(
-    service: Service, luna: FakeLuna, output: Path, trust: Trust
+def test_what_another_luna_took_after_a_reconnect_is_taken_back(
+    service: Service, luna: FakeLuna, host: FakeHost
 ) -> None:
-    luna.jobs["j-1"] = Job("j-1", state="failed", error="the disk is full")
+    def answered_by_another(_job: str, _files: Any) -> None:
+        luna.reconnect()
+        luna.same = False
+
+    luna.on_submit = answered_by_another
     save()
-    assert trust.of(service.address, str(output)) is None
+    assert [call.args for call in luna.of("job_cancel")] == [("j-1",)]
+    assert len(saved(host)) == 3

@@ -22,11 +22,10 @@ from picture_readers import jpeg_exif, png_texts, webp_exif  # noqa: E402
 
 fake_comfy_api.install()
 
-from luna_nodes import announce, nodes_multi_save, saving  # noqa: E402  (needs the API)
+from luna_nodes import announce, folder_check, nodes_multi_save  # noqa: E402  (needs the API)
 from luna_nodes import service as services  # noqa: E402
 from luna_nodes.nodes_save_status import LunaSaveStatus  # noqa: E402
 from luna_nodes.prefix import local_now  # noqa: E402
-from luna_nodes.saving import Trust  # noqa: E402
 from luna_nodes.service import Service  # noqa: E402
 from luna_nodes.settings import SettingsSource  # noqa: E402
 
@@ -71,7 +70,7 @@ def luna(start_node: Start, host: FakeHost, tmp_path: Path, monkeypatch: Any) ->
     start_node("--output", host.output_folder(), gateway=address)
     now = local_now()
     monkeypatch.setattr(nodes_multi_save, "local_now", lambda: now)
-    monkeypatch.setattr(saving, "_trust", Trust())
+    monkeypatch.setattr(folder_check.checks, "_known", {})
     monkeypatch.setattr(announce, "_watches", {})
     monkeypatch.setattr(announce, "_histories", {})
     source = SettingsSource({"LUNA_SERVER": address}, lambda: None, tmp_path / "luna.json")
@@ -260,14 +259,13 @@ def test_what_is_promised_is_what_is_written(luna: Service, host: FakeHost) -> N
         "p", daemon_save=True, image_1=BATCH, format_1="png", quality_gate="both", filename="x"
     )
     sent = eventually(lambda: host.sent, lambda sent: bool(sent) and sent[-1][0] == "luna.saved")
-    places = [
-        [(image["subfolder"], image["filename"]) for image in images]
-        for images in (answer.ui["images"], sent[-1][1]["output"]["images"])
+    written = [
+        f"{image['subfolder']}/{image['filename']}" for image in sent[-1][1]["output"]["images"]
     ]
-    assert places[0] == places[1]
-    assert places[0][2] == ("p/_discarded/ORIG", "x_ORIG_2.png")
-    for subfolder, name in places[0]:
-        assert (Path(host.output_folder()) / subfolder / name).is_file()
+    assert answer.ui["luna_promised"] == written
+    assert written[2] == "p/_discarded/ORIG/x_ORIG_2.png"
+    for name in written:
+        assert (Path(host.output_folder()) / name).is_file()
 
 
 def test_what_a_jpeg_has_no_room_for_is_told_by_luna_too(luna: Service, host: FakeHost) -> None:

@@ -23,11 +23,10 @@ from fake_host import FakeHost, InterruptedByPerson  # noqa: E402
 
 fake_comfy_api.install()
 
-from luna_nodes import announce, control, nodes_save, saving  # noqa: E402  (needs the API)
+from luna_nodes import announce, control, folder_check, nodes_save  # noqa: E402  (needs the API)
 from luna_nodes import service as services  # noqa: E402
 from luna_nodes.clip_proxy import LunaCLIP  # noqa: E402
 from luna_nodes.fallback import Fallback  # noqa: E402
-from luna_nodes.saving import Trust  # noqa: E402
 from luna_nodes.service import Service  # noqa: E402
 from luna_nodes.settings import SettingsSource  # noqa: E402
 from luna_nodes.vae_proxy import LunaVAE  # noqa: E402
@@ -165,7 +164,7 @@ def test_the_model_list_is_what_the_server_has(luna: NodeProcess, service: Servi
 
 @pytest.fixture
 def saver(monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setattr(saving, "_trust", Trust())
+    monkeypatch.setattr(folder_check.checks, "_known", {})
     monkeypatch.setattr(announce, "_watches", {})
     monkeypatch.setattr(announce, "_histories", {})
 

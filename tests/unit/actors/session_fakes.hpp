@@ -170,6 +170,10 @@ inline save_sink_actor::behavior_type fake_saves(save_sink_actor::pointer self,
             return note("list " + state + " " + std::to_string(limit));
           },
           [](status_atom) { return std::string{R"({"queued":3})"}; },
+          [note](probe_atom, const std::string& folder, const std::string& nonce) {
+            return note("probe " + folder + " " + nonce);
+          },
+          [note](allow_atom, const std::string& folder) { return note("allow " + folder); },
           [self, desk](submit_atom, const save_submission& x) {
             held_promise<std::string> promise{self};
             desk->submits.push_back({x, promise});
@@ -246,7 +250,8 @@ struct session_fixture : actor_fixture {
     context->exchange = exchange_handle;
     context->events = hub;
     context->node_manager = manager_handle;
-    uut = system.spawn(session, std::shared_ptr<const session_context>{context}, connection_handle);
+    uut = system.spawn(session, std::shared_ptr<const session_context>{context}, connection_handle,
+                       true);
     run();
   }
 
