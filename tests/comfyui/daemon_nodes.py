@@ -9,6 +9,7 @@ import threading
 import time
 from pathlib import Path
 
+import proof_models as files
 from graphs import Builder, Graph
 from pairs import Bench
 from report import Result
@@ -20,15 +21,25 @@ GONE_SECONDS = 45.0
 
 def start_graph() -> Graph:
     b = Builder()
-    said = b.add("LunaDaemonLoader", start_if_absent=True)
-    b.add("PreviewAny", source=said[0])
+    b.add("LunaDaemonLoader", start_if_absent=True)
     return b.graph
 
 
 def command_graph(action: str) -> Graph:
     b = Builder()
-    said = b.add("LunaDaemonAPI", action=action, mode="auto")
-    b.add("PreviewAny", source=said[0])
+    b.add("LunaDaemonAPI", action=action, mode="auto")
+    return b.graph
+
+
+def through_graph() -> Graph:
+    """The name of a text encoder and its CLIP, both through Luna Daemon."""
+    b = Builder()
+    name = b.add("PrimitiveString", value=files.CLIP_L)
+    first = b.add("LunaDaemonLoader", start_if_absent=True, anything=name[0])
+    loaded = b.add("LunaCLIPLoader", clip_name=first[1], type="stable_diffusion", device="default")
+    second = b.add("LunaDaemonLoader", start_if_absent=True, anything=loaded[0])
+    encoded = b.add("CLIPTextEncode", clip=second[1], text="a fox")
+    b.add("PreviewAny", source=encoded[0])
     return b.graph
 
 
@@ -45,7 +56,8 @@ def started_from_graph(bench: Bench) -> Result:
             result.problems.append(f"Luna Daemon says {said!r}")
             return result
         expect_served(bench, result, 6)
-        state = json.loads(_text(bench, result, command_graph("status")) or "{}")
+        _lead_through(bench, result)
+        state = json.loads(_text(bench, result, command_graph("status"), whole=True) or "{}")
         if state.get("running") is not True:
             result.problems.append(f"Luna Daemon Command says {state}")
         _text(bench, result, command_graph("stop"))
@@ -59,14 +71,28 @@ def started_from_graph(bench: Bench) -> Result:
     return result
 
 
-def _text(bench: Bench, result: Result, graph: Graph) -> str:
-    """Runs a graph that ends in PreviewAny. -> what it shows, "" where it failed."""
+def _lead_through(bench: Bench, result: Result) -> None:
+    """What goes through Luna Daemon is encoded by luna, once: the second run has nothing to compute."""
+    before = bench.luna.completed()
+    first = _text(bench, result, through_graph())
+    after = bench.luna.completed_more(before, ("text",))
+    second = _text(bench, result, through_graph())
+    if not first or first != second:
+        result.problems.append("through Luna Daemon, two runs show different conditioning")
+    if after.get("text", 0) <= before.get("text", 0):
+        result.problems.append("luna encoded nothing of what went through Luna Daemon")
+    if bench.luna.completed().get("text", 0) != after.get("text", 0):
+        result.problems.append("what went through Luna Daemon was computed again")
+
+
+def _text(bench: Bench, result: Result, graph: Graph, whole: bool = False) -> str:
+    """Runs a graph. -> the line that its last node shows, or all that follows it; "" where it failed."""
     outcome = bench.comfyui.run(graph)
     if outcome.status != "success":
         result.problems.append(f"{outcome.status} {outcome.message}")
         return ""
     shown = outcome.outputs.get(str(len(graph)), {}).get("text", [""])
-    return str(shown[0])
+    return str(shown[-1 if whole else 0])
 
 
 def _pid(record: Path) -> int | None:

@@ -56,8 +56,24 @@ def status() -> Graph:
     """The server, and what it says of itself."""
     b = Builder()
     b.add("LunaDaemonLoader", start_if_absent=True)
-    said = b.add("LunaDaemonAPI", action="status", mode="auto")
-    b.add("PreviewAny", source=said[0])
+    b.add("LunaDaemonAPI", action="status", mode="auto")
+    return b.graph
+
+
+def local_work() -> Graph:
+    """A LoRA of the text encoder, for which ComfyUI encodes, and says so on the nodes."""
+    b = Builder()
+    loaded = b.add("LunaCheckpointLoader", ckpt_name=files.SD15)
+    changed = b.add(
+        "LoraLoader",
+        model=loaded[0],
+        clip=loaded[1],
+        lora_name=files.LORA,
+        strength_model=1.0,
+        strength_clip=1.0,
+    )
+    encoded = b.add("CLIPTextEncode", clip=changed[1], text="a fox, winter light")
+    b.add("PreviewAny", source=encoded[0])
     return b.graph
 
 
@@ -93,6 +109,7 @@ class Picture:
 PICTURES = {
     "comfyui-text-to-image.png": Picture(text_to_image, whole=True),
     "comfyui-status.png": Picture(status, whole=False),
+    "comfyui-local-work.png": Picture(local_work, whole=False),
     "comfyui-multi-saver.png": Picture(multi_saver, whole=False),
 }
 
@@ -107,6 +124,9 @@ _LOAD = """async ([graph, name]) => {
   window.app.graph.arrange(60);
   for (const n of window.app.graph._nodes) if (n.type === "PreviewAny") n.setSize([420, 400]);
   window.app.canvas.ds.reset();
+}"""
+_UNFOLD = """() => {
+  for (const fold of document.querySelectorAll(".luna-panel details")) fold.open = fold.textContent.includes("{");
 }"""
 _FIT = """() => {
   const nodes = window.app.graph._nodes;
@@ -134,6 +154,7 @@ def take(page: Page, bench: Bench, name: str, out: Path) -> None:
         lambda: len(bench.comfyui.ask("/history")) > known, 300, "the graph had run"
     )
     page.wait_for_timeout(3000)  # the interface draws previews when it likes
+    page.evaluate(_UNFOLD)
     # twice: previews make nodes larger, and how large is known when they have been drawn
     for _ in range(2):
         box = page.evaluate(_FIT)
