@@ -113,11 +113,12 @@ PICTURES = {
     "comfyui-multi-saver.png": Picture(multi_saver, whole=False),
 }
 
-#: An interface that was used before: no tour, no template browser, no map over the graph.
+#: An interface that was used before: no tour, no template browser, no map over the graph. Texts are drawn at any size.
 _SETTINGS = {
     "Comfy.TutorialCompleted": True,
     "Comfy.Minimap.Visible": False,
     "Comfy.Graph.CanvasInfo": False,
+    "LiteGraph.Canvas.MinFontSizeForLOD": 0,
 }
 _LOAD = """async ([graph, name]) => {
   await window.app.loadApiJson(graph, name);

@@ -126,7 +126,8 @@ export class NodePanel {
       this.open = fold.open;
       this.fit();
     });
-    fold.append(element("summary", "", "the whole answer"), element("pre", "", this.details));
+    const what = this.details.startsWith("{") ? "the whole answer" : "more";
+    fold.append(element("summary", "", what), element("pre", "", this.details));
     return fold;
   }
 
