@@ -80,7 +80,8 @@ def test_the_line_that_the_pack_logs_is_the_one_that_is_looked_for(
     from luna_nodes.fallback import Fallback
 
     settings = SimpleNamespace(local_work=True)
-    service = SimpleNamespace(host=None, settings=settings, on_back=lambda _: None)
+    host = SimpleNamespace(running_node=lambda: None)
+    service = SimpleNamespace(host=host, settings=settings, on_back=lambda _: None)
     model = Fallback(service, "vae.safetensors", "vae", "vae.safetensors", load=object)
     with caplog.at_level(logging.WARNING):
         model.locally("the decode", "luna is down", lambda _: None, down=True)
