@@ -136,7 +136,7 @@ def taken_lines(made: Sequence[Submission]) -> list[str]:
 
 def here_line(count: int, problem: LunaError) -> str:
     """What a saver says of the pictures that ComfyUI saved because luna did not take them."""
-    return f"ComfyUI saved {count} images itself{twice(problem)}: {ended(problem.message)}"
+    return f"ComfyUI saved {count} image{'s' * (count != 1)} itself{twice(problem)}: {ended(problem.message)}"
 
 
 def ui_of(

@@ -286,4 +286,4 @@ def test_a_key_that_luna_refuses_is_left_out_here(luna: Service, host: FakeHost)
     assert answer.args == ("",)
     (image,) = answer.ui["images"]
     assert image["left_out"] == ["k" * 80]
-    assert "ComfyUI saved 1 images itself" in answer.ui["text"][0]
+    assert "ComfyUI saved 1 image itself" in answer.ui["text"][0]
