@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -76,6 +77,13 @@ class Outcome:
         """The names that a saving node showed, subfolders included."""
         shown = self.outputs.get(node, {}).get("images", ())
         return [str(Path(one.get("subfolder", "")) / one["filename"]) for one in shown]
+
+    def awaits_pictures(self) -> bool:
+        """Whether luna has promised pictures that are not shown yet."""
+        return any(
+            len(shown.get("images", ())) < len(shown.get("luna_promised", ()))
+            for shown in self.outputs.values()
+        )
 
 
 class Comfy(Program):
@@ -170,7 +178,13 @@ class Comfy(Program):
             return prompt in found
 
         self.wait_until(ended, seconds, "a prompt ended")
-        return _outcome(found[prompt], time.monotonic() - began)
+        outcome = _outcome(found[prompt], time.monotonic() - began)
+        # luna's pictures are added to the history when they are written
+        while outcome.awaits_pictures() and time.monotonic() - began < outcome.seconds + 30.0:
+            threading.Event().wait(0.02)
+            ended()
+            outcome.outputs = found[prompt].get("outputs", {})
+        return outcome
 
     def interrupt(self) -> None:
         """What the button of the interface does."""

@@ -16,6 +16,7 @@ import daemon_nodes
 import input_pictures
 import multi_saver
 import pairs
+import promised_names
 import proof_models
 import refusals
 import scenarios
@@ -31,6 +32,7 @@ _SAVE, _TWO = "save", "two_processes"
 #: On one ComfyUI, in this order.
 SCENARIOS = {
     **multi_saver.SCENARIOS,
+    **promised_names.SCENARIOS,
     **refusals.SCENARIOS,
     **scenarios.SCENARIOS,
     **daemon_nodes.SCENARIOS,
