@@ -9,7 +9,7 @@ from comfy_api.latest import io
 
 from luna_client import Job, LunaError
 
-from . import service
+from . import service, written
 from .fingerprints import always_new
 from .refusal import LunaRefusalError
 from .service import Service
@@ -64,9 +64,13 @@ class LunaSaveStatus(io.ComfyNode):
         states = {job.state for job in jobs}
         state = next((each for each in _STATES if each in states), jobs[0].state)
         paths = [path for job in jobs for path in job.paths]
+        notes = [note for job in jobs for note in written.notes(job)]
         progress = sum(job.progress for job in jobs) / len(jobs)
         return io.NodeOutput(
-            state, "\n".join(paths), progress, ui={"text": [_told(jobs, state, progress), *paths]}
+            state,
+            "\n".join(paths),
+            progress,
+            ui={"text": [_told(jobs, state, progress), *notes, *paths]},
         )
 
 

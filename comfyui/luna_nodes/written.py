@@ -41,15 +41,21 @@ def sentences(jobs: Sequence[Job]) -> list[str]:
     for job in jobs:
         if job.state != "done":
             said.append(f"job {job.job_id} {job.state}: {job.error or 'luna gives no reason'}")
-        for image in job.images:
-            renamed_from = getattr(image, "renamed_from", "")
-            if renamed_from:
-                said.append(
-                    f"{renamed_from} was taken by another program: the picture is"
-                    f" {os.path.basename(image.path) or image.filename}"
-                )
-        said += [message_of(each) for each in getattr(job, "warnings", ())]
+        said += notes(job)
     return said
+
+
+def notes(job: Job) -> list[str]:
+    """What a person should know of a job beside its state: names that were taken, warnings."""
+    said = []
+    for image in job.images:
+        renamed_from = getattr(image, "renamed_from", "")
+        if renamed_from:
+            said.append(
+                f"{renamed_from} was taken by another program: the picture is"
+                f" {os.path.basename(image.path) or image.filename}"
+            )
+    return said + [message_of(each) for each in getattr(job, "warnings", ())]
 
 
 def message_of(warning: Any) -> str:

@@ -35,6 +35,18 @@ def test_a_job_tells_its_state_its_files_and_its_progress(service: Service, luna
     ]
 
 
+def test_a_name_that_was_taken_and_a_warning_are_told(service: Service, luna: FakeLuna) -> None:
+    moved = JobImage(0, "done", "/out/a_2.png")
+    object.__setattr__(moved, "renamed_from", "a.png")
+    luna.jobs["j-1"] = Job("j-1", state="done", progress=1.0, images=(moved,))
+    object.__setattr__(luna.jobs["j-1"], "warnings", ({"code": "metadata", "message": "no room"},))
+    assert LunaSaveStatus.execute("j-1").ui["text"][1:] == [
+        "a.png was taken by another program: the picture is a_2.png",
+        "no room",
+        "/out/a_2.png",
+    ]
+
+
 def test_several_jobs_are_as_far_as_the_worst(service: Service, luna: FakeLuna) -> None:
     luna.jobs["j-1"] = DONE
     luna.jobs["j-2"] = Job("j-2", state="running", progress=0.5, images=(JobImage(0, "running"),))
