@@ -17,7 +17,7 @@ from .history import History
 from .job_watch import JobWatch
 from .promises import promises
 from .service import Service
-from .written import sentences, written
+from .written import can_be_retried, sentences, written
 
 log = logging.getLogger("luna")
 
@@ -134,7 +134,7 @@ class _Run:
             "state": worst.state,
             "error": worst.error,
             "jobs": list(self._order),
-            "failed": [each.job_id for each in jobs if each.state == "failed"],
+            "failed": [each.job_id for each in jobs if can_be_retried(each)],
             "notes": sentences([each for each in jobs if each is not worst or not worst.error]),
         }
         self._host.send(SAVED, told, self._client)

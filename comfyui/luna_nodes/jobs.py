@@ -61,7 +61,7 @@ def as_json(job: Job) -> dict[str, Any]:
         "state": job.state,
         "error": str(job.error) if job.error else "",
         "images": names,
-        "pictures": getattr(job, "pictures", "") or "",
+        "pictures": getattr(job, "pictures", ""),
     }
 
 

@@ -163,7 +163,8 @@ def _handed_over(
     outcome.check()
     jobs = ", ".join(submission.job_id for submission in made)
     if made:
-        lines.insert(0, f"{_NAME} Submitted {taken} images to daemon (Job ID: {jobs})")
+        said = f"{_NAME} Submitted {taken} images to daemon (Job ID: {jobs})"
+        lines.insert(0, said + saving.warnings_of(made))
     return io.NodeOutput(jobs, ui=saving.ui_of(made, promised, outcome.shown, lines))
 
 

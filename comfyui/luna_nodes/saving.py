@@ -28,6 +28,7 @@ from .folder_check import checks
 from .notes import Once
 from .refusal import LunaRefusalError, ended
 from .service import Service, is_down
+from .written import message_of
 
 log = logging.getLogger("luna")
 
@@ -131,7 +132,13 @@ def taken_lines(made: Sequence[Submission]) -> list[str]:
         return []
     jobs = ", ".join(submission.job_id for submission in made)
     count = count_of(made)
-    return [f"luna saves {count} image{'s' * (count != 1)} (job {jobs})"]
+    return [f"luna saves {count} image{'s' * (count != 1)} (job {jobs}){warnings_of(made)}"]
+
+
+def warnings_of(made: Sequence[Submission]) -> str:
+    """What luna warned of when it took the pictures, to follow a line; empty if of nothing."""
+    warned = (message_of(one) for each in made for one in getattr(each, "warnings", ()))
+    return "".join(f"; {message}" for message in warned)
 
 
 def here_line(count: int, problem: LunaError) -> str:

@@ -58,6 +58,11 @@ def notes(job: Job) -> list[str]:
     return said + [message_of(each) for each in getattr(job, "warnings", ())]
 
 
+def can_be_retried(job: Job) -> bool:
+    """Whether a job has failed and luna still has its pictures."""
+    return job.state == "failed" and getattr(job, "pictures", "") != "given_up"
+
+
 def message_of(warning: Any) -> str:
     """The sentence of a warning (docs/protocol.md); older servers send it bare."""
     return str(warning.get("message", warning) if isinstance(warning, dict) else warning)

@@ -409,6 +409,21 @@ def test_nothing_goes_to_a_server_whose_folder_is_another_one(
     assert "different machines" in caplog.messages[0]
 
 
+def test_what_luna_warns_of_stands_on_the_node(
+    service: Service, luna: FakeLuna, output: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submit_async = luna.submit_async
+
+    def warned(*arguments: Any, **options: Any) -> Submission:
+        taken = submit_async(*arguments, **options)
+        found = {"code": "non_finite", "message": "12 values are not finite", "count": 12}
+        object.__setattr__(taken, "warnings", (found,))
+        return taken
+
+    monkeypatch.setattr(luna, "submit_async", warned)
+    assert save().ui["text"] == ["luna saves 3 images (job j-1); 12 values are not finite"]
+
+
 def test_no_batch_is_waited_for(service: Service, luna: FakeLuna, output: Path) -> None:
     save()
     save()
