@@ -127,7 +127,6 @@ class _Run:
     def _tell(self, jobs: Sequence[Job]) -> None:
         worst = next((each for each in jobs if each.state != "done"), jobs[-1])
         images = written(jobs, self._output)
-        self._history.show(self._about["prompt_id"], self._about["node"], images)
         told = {
             **self._about,
             "output": {"images": [*images, *self._here]},
@@ -138,6 +137,7 @@ class _Run:
             "notes": sentences([each for each in jobs if each is not worst or not worst.error]),
         }
         self._host.send(SAVED, told, self._client)
+        self._history.show(self._about["prompt_id"], self._about["node"], images)
 
     def _remember(self, job_id: str) -> None:
         with _failed_lock:

@@ -10,6 +10,7 @@ thread of their own.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -17,6 +18,8 @@ from typing import Any
 from luna_client.clock import Clock
 
 from .host import Host
+
+log = logging.getLogger("luna")
 
 #: Between two looks whether a prompt has ended, in seconds.
 LOOK_SECONDS = 0.5
@@ -39,7 +42,7 @@ class History:
         """Adds pictures to what is kept of a node's run, now or when its prompt has ended."""
         if prompt is None or node is None or not images:
             return
-        if self._host.keep_images(prompt, node, images):
+        if self._kept((prompt, node, images)):
             return
         with self._lock:
             self._late.append((prompt, node, images))
@@ -56,8 +59,16 @@ class History:
                     self._thread = None
                     return
                 self._late = []
-            left = [each for each in late if not self._host.keep_images(*each)]
+            left = [each for each in late if not self._kept(each)]
             with self._lock:
                 self._late += left
             if left:
                 self._clock.pause(never, LOOK_SECONDS)
+
+    def _kept(self, late: _Late) -> bool:
+        # a ComfyUI that keeps its history otherwise must not end the thread
+        try:
+            return self._host.keep_images(*late)
+        except Exception:
+            log.exception("[luna] the pictures of node %s are not in ComfyUI's history", late[1])
+            return True

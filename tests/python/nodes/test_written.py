@@ -82,6 +82,17 @@ def test_pictures_wait_for_the_end_of_their_prompt(host: FakeHost, clock: Manual
     assert host.kept == [("p", "9", SHOWN)]
 
 
+def test_a_comfyui_that_keeps_its_history_otherwise_costs_a_line(
+    host: FakeHost, clock: ManualClock, monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
+    def otherwise(*_arguments: Any) -> bool:
+        raise AttributeError("no such queue")
+
+    monkeypatch.setattr(host, "keep_images", otherwise)
+    History(host, clock).show("p", "9", SHOWN)
+    assert "the pictures of node 9 are not in ComfyUI's history" in caplog.text
+
+
 def test_nothing_is_kept_for_nobody(host: FakeHost, clock: ManualClock) -> None:
     history = History(host, clock)
     history.show(None, "9", SHOWN)
