@@ -195,6 +195,7 @@ class JobImage:
         thumbnail: its path, if one was asked for; ``thumbnail_error``: why there is none.
         score: of the quality gate, where there was one; ``discarded``: it did not pass.
         left_out: keys of texts that the file has no room for.
+        renamed_from: the promised name, where another program took it; ``filename`` is the next free one.
     """
 
     index: int
@@ -208,6 +209,7 @@ class JobImage:
     error: Any = None
     left_out: tuple[str, ...] = ()
     thumbnail_error: str = ""
+    renamed_from: str = ""
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> JobImage:

@@ -27,7 +27,7 @@ EXTENSIONS = {"png": "png", "webp": "webp", "jpeg": "jpg"}
 #: Whether a path is promised to somebody else.
 Reserved = Callable[[str], bool]
 
-#: In the place of a promised picture's extension: an empty file that holds the name for it.
+#: In the place of a promised picture's extension: a small file that holds the name for it.
 MARKER = ".luna"
 
 #: How many names are tried one by one before the folder is listed.

@@ -29,9 +29,8 @@ def _shown(image: JobImage, output: str) -> dict[str, Any] | None:
     if subfolder.split("/")[0] == "..":
         return None
     one = shown_as(name, subfolder, image.discarded, image.score, image.left_out)
-    renamed_from = getattr(image, "renamed_from", "")
-    if renamed_from:
-        one["renamed_from"] = renamed_from
+    if image.renamed_from:
+        one["renamed_from"] = image.renamed_from
     return one
 
 
@@ -49,10 +48,9 @@ def notes(job: Job) -> list[str]:
     """What a person should know of a job beside its state: names that were taken, warnings."""
     said = []
     for image in job.images:
-        renamed_from = getattr(image, "renamed_from", "")
-        if renamed_from:
+        if image.renamed_from:
             said.append(
-                f"{renamed_from} was taken by another program: the picture is"
+                f"{image.renamed_from} was taken by another program: the picture is"
                 f" {os.path.basename(image.path) or image.filename}"
             )
     return said + [message_of(each) for each in getattr(job, "warnings", ())]

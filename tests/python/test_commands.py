@@ -207,7 +207,13 @@ JOB = {
     "images": [
         {"index": 0, "state": "done", "path": "/o/a.png", "subfolder": "", "filename": "a.png"},
         {"index": 1, "state": "failed", "error": "full"},
-        {"index": 2, "state": "discarded", "score": 0.1, "left_out": ["workflow"]},
+        {
+            "index": 2,
+            "state": "discarded",
+            "score": 0.1,
+            "left_out": ["workflow"],
+            "renamed_from": "a.png",
+        },
     ],
 }
 
@@ -223,6 +229,7 @@ def test_job_commands(client: Client, answer: Answer, name: str) -> None:
     assert (job.target, job.archive, job.archive_error) == ("bucket", "", "full")
     assert [image.discarded for image in job.images] == [False, False, True]
     assert (job.images[2].score, job.images[2].left_out) == (0.1, ("workflow",))
+    assert job.images[2].renamed_from == "a.png" and not job.images[0].renamed_from
 
 
 def test_job_wait_asks_until_the_time_is_over(

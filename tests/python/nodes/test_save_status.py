@@ -36,8 +36,7 @@ def test_a_job_tells_its_state_its_files_and_its_progress(service: Service, luna
 
 
 def test_a_name_that_was_taken_and_a_warning_are_told(service: Service, luna: FakeLuna) -> None:
-    moved = JobImage(0, "done", "/out/a_2.png")
-    object.__setattr__(moved, "renamed_from", "a.png")
+    moved = JobImage(0, "done", "/out/a_2.png", renamed_from="a.png")
     luna.jobs["j-1"] = Job("j-1", state="done", progress=1.0, images=(moved,))
     object.__setattr__(luna.jobs["j-1"], "warnings", ({"code": "metadata", "message": "no room"},))
     assert LunaSaveStatus.execute("j-1").ui["text"][1:] == [

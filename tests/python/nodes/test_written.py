@@ -31,8 +31,7 @@ def test_only_what_is_written_is_shown() -> None:
 
 
 def test_a_name_that_another_program_took_is_told() -> None:
-    moved = image(0, "/out/ComfyUI_00002_.png")
-    object.__setattr__(moved, "renamed_from", "ComfyUI_00001_.png")
+    moved = image(0, "/out/ComfyUI_00002_.png", renamed_from="ComfyUI_00001_.png")
     job = Job("j", state="done", images=(moved,))
     assert written([job], "/out")[0]["renamed_from"] == "ComfyUI_00001_.png"
     assert sentences([job]) == [
