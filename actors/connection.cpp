@@ -2,6 +2,7 @@
 
 #include <caf/all.hpp>
 #include <caf/io/all.hpp>
+#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <array>
@@ -11,11 +12,14 @@
 
 #include "actors/actor_defaults.hpp"
 #include "actors/commands/connection_commands.hpp"
+#include "actors/connection_flow.hpp"
 #include "actors/tcp_socket.hpp"
 #include "protocol/commands.hpp"
 #include "protocol/hello.hpp"
 
 namespace luna {
+
+using namespace connection_flow;
 
 namespace {
 
@@ -24,23 +28,6 @@ constexpr size_t first_read = 16 << 10;
 
 /// What is read beside that in one go.
 constexpr size_t more_read = 128 << 10;
-
-/// What CAF holds of the output while the socket is full.
-constexpr size_t held_piece = 64 << 10;
-
-/// What is offered to the socket at once, and what leaves before others have their turn.
-constexpr size_t write_step = 1 << 20;
-constexpr uint64_t write_turn = 4 << 20;
-
-/// How long the client may take to read what was wrong.
-constexpr std::chrono::seconds linger{2};
-
-constexpr std::chrono::milliseconds shortest_tick{10};
-constexpr std::chrono::milliseconds longest_tick{1000};
-
-int descriptor(connection_pointer self) {
-  return static_cast<int>(self->state.handle.id());
-}
 
 bool attached(connection_pointer self) {
   return self->valid(self->state.handle);
@@ -90,6 +77,7 @@ void welcome(connection_pointer self) {
   }
   --counters.handshakes;
   ++counters.connections;
+  state.core->guard->admitted(state.address);
   state.welcome = true;
   state.session = self->system().spawn(luna::session, state.core->context,
                                        caf::actor_cast<connection_actor>(self->ctrl()),
@@ -137,6 +125,15 @@ void take(connection_pointer self, protocol::request_received& in) {
                std::make_shared<protocol::request_received>(std::move(in)));
 }
 
+/// A peer that was not let in goes: somebody who guesses the secret waits longer next time.
+void count_wrong_proof(connection_pointer self, const failure& why) {
+  auto& state = self->state;
+  if (state.welcome || why.code != ec::unauthenticated)
+    return;
+  if (auto line = state.core->guard->wrong_proof(state.address, self->clock().now()))
+    spdlog::warn("{}", *line);
+}
+
 void take_events(connection_pointer self) {
   while (auto event = self->state.protocol->poll()) {
     if (std::holds_alternative<protocol::hello_done>(*event))
@@ -145,16 +142,36 @@ void take_events(connection_pointer self) {
       take(self, *request);
     else if (auto* cancel = std::get_if<protocol::cancel_received>(&*event))
       self->send(self->state.session, cancel_atom_v, cancel->id);
-    else
+    else if (auto* closed = std::get_if<protocol::connection_closed>(&*event)) {
+      count_wrong_proof(self, closed->why);
       begin_end(self);
+    }
   }
 }
 
 // -- in ---
 
+/// Whether the hello may be read now; else it is held back until it may.
+bool may_judge(connection_pointer self, std::span<const std::byte> bytes) {
+  auto& state = self->state;
+  if (state.judged)
+    return true;
+  if (state.held_back.empty()) {
+    auto now = self->clock().now();
+    auto at = state.core->guard->judge_at(state.address, now);
+    state.judged = at <= now;
+    if (state.judged)
+      return true;
+    state.opened = at; // the wait is ours, not the client's
+    self->delayed_send(self, at - now, restart_atom_v);
+  }
+  state.held_back.insert(state.held_back.end(), bytes.begin(), bytes.end());
+  return false;
+}
+
 void feed(connection_pointer self, std::span<const std::byte> bytes) {
-  if (self->state.ending)
-    return; // nobody wants to know
+  if (self->state.ending || !may_judge(self, bytes))
+    return;
   self->state.protocol->feed(bytes);
   take_events(self);
 }
@@ -169,7 +186,7 @@ void read_more(connection_pointer self) {
 
 void update_reading(connection_pointer self) {
   auto& state = self->state;
-  auto wanted = state.ending || state.protocol->wants_input();
+  auto wanted = state.ending || (state.protocol->wants_input() && state.held_back.empty());
   if (wanted != state.halted)
     return;
   state.halted = !wanted;
@@ -178,93 +195,6 @@ void update_reading(connection_pointer self) {
   self->trigger(state.handle);
   // CAF forgets a trigger that follows a halt in the same turn of its loop: the tick repeats it.
   state.resumed = true;
-}
-
-// -- out ---
-
-/// Leaves a piece of the output with CAF, which tells when it is gone.
-void hand_over(connection_pointer self) {
-  auto& state = self->state;
-  auto piece = state.protocol->output().next();
-  piece = piece.first(std::min(piece.size(), held_piece));
-  auto* bytes = reinterpret_cast<const char*>(piece.data());
-  self->wr_buf(state.handle).assign(bytes, bytes + piece.size());
-  state.handed = piece.size();
-  self->flush(state.handle);
-}
-
-/// Cuts pieces down to `most` bytes in all. @returns how many are left, and their bytes.
-std::pair<size_t, size_t> cut(std::span<iovec> pieces, size_t most) {
-  size_t total = 0;
-  for (size_t i = 0; i < pieces.size(); ++i) {
-    pieces[i].iov_len = std::min(pieces[i].iov_len, most - total);
-    total += pieces[i].iov_len;
-    if (total == most)
-      return {i + 1, total};
-  }
-  return {pieces.size(), total};
-}
-
-/// Sends from the tensors' own memory as long as the socket takes it.
-/// @returns false if the connection is broken.
-bool pump(connection_pointer self) {
-  auto& state = self->state;
-  auto& output = state.protocol->output();
-  uint64_t in_turn = 0;
-  while (state.handed == 0 && !output.empty()) {
-    std::array<iovec, 16> pieces;
-    auto [count, offered] = cut(std::span{pieces}.first(output.gather(pieces)), write_step);
-    auto n = write_some(descriptor(self), std::span{pieces}.first(count));
-    if (!n)
-      return false;
-    state.protocol->sent(*n);
-    in_turn += *n;
-    if (!output.empty() && (*n < offered || in_turn >= write_turn))
-      hand_over(self);
-  }
-  return true;
-}
-
-// -- time ---
-
-bool needs_tick(const connection_state& state) {
-  return !state.protocol->said_hello() || state.protocol->mid_frame()
-      || !state.protocol->output().empty() || state.ending || state.resumed;
-}
-
-void schedule_tick(connection_pointer self) {
-  auto& state = self->state;
-  if (!needs_tick(state)) {
-    state.watched = false;
-    return;
-  }
-  if (!std::exchange(state.watched, true))
-    state.received.since = state.sent.since = self->clock().now();
-  if (std::exchange(state.tick_is_due, true))
-    return;
-  auto shortest = std::min(state.core->hello_time, state.core->progress_time);
-  self->delayed_send(self, std::clamp(shortest / 10, shortest_tick, longest_tick), tick_atom_v);
-}
-
-/// @returns false if the time of the connection is over.
-bool look_at_clock(connection_pointer self) {
-  auto& state = self->state;
-  auto& protocol = *state.protocol;
-  auto now = self->clock().now();
-  using timer = protocol::server_connection::timer;
-  if (!protocol.mid_frame() || state.halted)
-    state.received.since = now;
-  if (protocol.output().empty())
-    state.sent.since = now;
-  if (state.sent.stalled(protocol.output().sent_bytes(), now) > state.core->progress_time)
-    return false; // who reads nothing reads no error either
-  if (state.said_end)
-    return now - state.ended < linger;
-  if (state.received.stalled(protocol.received_bytes(), now) > state.core->progress_time)
-    protocol.timed_out(timer::frame);
-  if (!protocol.said_hello() && !state.ending && now - state.opened > state.core->hello_time)
-    protocol.timed_out(timer::hello);
-  return true;
 }
 
 // -- after everything that happens ---
@@ -303,6 +233,14 @@ void tick(connection_pointer self) {
   settle(self);
 }
 
+/// The time has come for a hello that was held back.
+void judge(connection_pointer self) {
+  auto& state = self->state;
+  state.judged = true;
+  feed(self, std::exchange(state.held_back, {}));
+  settle(self);
+}
+
 void take_answer(connection_pointer self, const client_answer& x) {
   if (x.problem)
     refuse(self, x.id, *x.problem);
@@ -322,8 +260,9 @@ void lose_session(connection_pointer self) {
 }
 
 void open(connection_pointer self, caf::io::connection_handle handle,
-          std::shared_ptr<gateway_core> core) {
+          std::shared_ptr<gateway_core> core, const std::string& address) {
   auto& state = self->state;
+  state.address = address;
   state.core = std::move(core);
   state.handle = handle;
   state.protocol.emplace(state.core->protocol);
@@ -344,22 +283,23 @@ connection_state::~connection_state() {
   protocol.reset();
   auto& counters = *core->context->counters;
   --(welcome ? counters.connections : counters.handshakes);
+  core->guard->leave(address, welcome, std::chrono::steady_clock::now());
   if (busy && --core->busy == 0 && counters.draining)
     if (auto gateway = caf::actor_cast<caf::actor>(core->gateway))
       caf::anon_send(gateway, tick_atom_v);
 }
 
 caf::behavior connection(connection_pointer self, caf::io::connection_handle handle,
-                         std::shared_ptr<gateway_core> core) {
+                         std::shared_ptr<gateway_core> core, const std::string& address) {
   set_actor_defaults(self);
   self->set_exit_handler([self](caf::exit_msg& x) { leave(self, std::move(x.reason)); });
   self->set_down_handler([self](caf::down_msg&) { lose_session(self); });
-  open(self, handle, std::move(core));
+  open(self, handle, std::move(core), address);
   return {
     // From the socket.
     [self](const caf::io::new_data_msg& x) {
       feed(self, std::as_bytes(std::span{x.buf}));
-      if (x.buf.size() == first_read)
+      if (x.buf.size() == first_read && self->state.held_back.empty())
         read_more(self);
       settle(self);
     },
@@ -392,6 +332,7 @@ caf::behavior connection(connection_pointer self, caf::io::connection_handle han
       return uint64_t{0};
     },
     [self](tick_atom) { tick(self); },
+    [self](restart_atom) { judge(self); },
   };
 }
 

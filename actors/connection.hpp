@@ -1,6 +1,5 @@
 #pragma once
 
-#include <caf/io/broker.hpp>
 #include <caf/io/connection_handle.hpp>
 #include <caf/stateful_actor.hpp>
 
@@ -8,7 +7,11 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
+#include <vector>
 
+#include "actors/closing_broker.hpp"
+#include "actors/handshake_guard.hpp"
 #include "actors/session.hpp"
 #include "messages/actors.hpp"
 #include "protocol/server_connection.hpp"
@@ -20,7 +23,7 @@ struct gateway_core {
   std::shared_ptr<const protocol::server_config> protocol;
   std::shared_ptr<const session_context> context;
   uint32_t max_connections = 256;
-  uint32_t max_handshakes = 64;
+  std::optional<handshake_guard> guard; ///< set before the first connection
   std::chrono::milliseconds hello_time{};
   std::chrono::milliseconds progress_time{};
 
@@ -65,8 +68,12 @@ struct connection_state {
 
   std::shared_ptr<gateway_core> core;
   caf::io::connection_handle handle;
+  std::string address; ///< of the client
   std::optional<protocol::server_connection> protocol;
   session_actor session; ///< from the hello on
+
+  bool judged = false;              ///< its hello may be read, or has been
+  std::vector<std::byte> held_back; ///< what came before that
 
   bool welcome = false;  ///< counts as a connection; before, as a handshake
   bool busy = false;     ///< counts as busy
@@ -85,11 +92,12 @@ struct connection_state {
   progress_watch sent;
 };
 
-using connection_pointer = caf::stateful_actor<connection_state, caf::io::broker>*;
+using connection_pointer = caf::stateful_actor<connection_state, closing_broker>*;
 
 /// Runs a connection. Beside the CONNECTION interface it takes from its gateway: drain (to its
 /// session), reset (answered by its session), exit.
+/// @param address of the client, as peer_address gives it; counted by the core's guard.
 caf::behavior connection(connection_pointer self, caf::io::connection_handle handle,
-                         std::shared_ptr<gateway_core> core);
+                         std::shared_ptr<gateway_core> core, const std::string& address);
 
 } // namespace luna

@@ -8,9 +8,13 @@
 #include <string>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include "actors/actor_defaults.hpp"
+#include "actors/closing_broker.hpp"
 #include "actors/connection.hpp"
+#include "actors/handshake_guard.hpp"
+#include "actors/listening_socket.hpp"
 #include "actors/tcp_socket.hpp"
 #include "messages/error.hpp"
 #include "protocol/commands.hpp"
@@ -32,12 +36,12 @@ struct gateway_state {
   }
 
   std::shared_ptr<gateway_core> core;
-  caf::io::accept_handle door;
+  std::vector<caf::io::accept_handle> doors;
   std::unordered_map<caf::actor_addr, caf::actor> connections;
   std::vector<caf::typed_response_promise<bool>> drained;
 };
 
-using self_pointer = caf::stateful_actor<gateway_state, caf::io::broker>*;
+using self_pointer = caf::stateful_actor<gateway_state, closing_broker>*;
 
 // -- connections ---
 
@@ -56,11 +60,11 @@ void accept(self_pointer self, caf::io::connection_handle peer) {
     return turn_away(self, peer,
                      "this gateway has " + std::to_string(core.max_connections)
                        + " clients, which is its limit: try again later");
-  if (counters.handshakes >= core.max_handshakes)
-    return turn_away(self, peer,
-                     "too many peers are saying hello to this gateway at once: try again");
+  auto address = peer_address(static_cast<int>(peer.id()));
+  if (auto why = core.guard->enter(address, self->clock().now()))
+    return turn_away(self, peer, std::move(*why));
   ++counters.handshakes;
-  auto connection = self->fork(luna::connection, peer, self->state.core);
+  auto connection = self->fork(luna::connection, peer, self->state.core, address);
   self->monitor(connection);
   self->state.connections.emplace(connection.address(), connection);
 }
@@ -102,7 +106,8 @@ void finish_drain(self_pointer self) {
 caf::result<bool> drain(self_pointer self) {
   auto& state = self->state;
   if (!state.core->context->counters->draining.exchange(true)) {
-    self->close(state.door);
+    for (auto door : state.doors)
+      self->close(door);
     for (auto& [address, connection] : state.connections)
       self->send(connection, drain_atom_v);
   }
@@ -116,11 +121,13 @@ gateway_status status(const gateway_core& core) {
   return {x.connections, x.handshakes, x.requests, x.clip_requests, x.vae_requests};
 }
 
-caf::behavior gateway(self_pointer self, int descriptor, std::shared_ptr<gateway_core> core) {
+caf::behavior gateway(self_pointer self, const std::vector<int>& descriptors,
+                      std::shared_ptr<gateway_core> core) {
   set_actor_defaults(self);
   self->state.core = std::move(core);
   self->state.core->gateway = self->address();
-  self->state.door = self->add_doorman(descriptor);
+  for (auto descriptor : descriptors)
+    self->state.doors.push_back(self->add_doorman(descriptor));
   self->set_down_handler([self](caf::down_msg& x) { self->state.connections.erase(x.source); });
   return {
     [self](const caf::io::new_connection_msg& x) { accept(self, x.handle); },
@@ -159,23 +166,27 @@ std::shared_ptr<const session_context> context_of(gateway_options& options) {
 result<gateway_handles> start_gateway(caf::actor_system& system, gateway_options options) {
   if (auto ok = protocol::check_exposure(options.host, options.secret.has_value()); !ok)
     return fail(ok);
-  auto socket = listening_socket::listen_on(options.host, options.port);
-  if (!socket)
-    return fail(socket);
+  auto sockets = listening_socket::listen_on(options.host, options.port);
+  if (!sockets)
+    return fail(sockets);
+  gateway_handles handles;
+  handles.port = sockets->front().port();
+  handles.addresses = dialable_addresses(*sockets);
+  options.context.gateways = handles.addresses;
   auto core = std::make_shared<gateway_core>();
   core->protocol = protocol_config(options);
   core->context = context_of(options);
   core->max_connections = options.connections;
-  core->max_handshakes = options.handshakes;
+  core->guard.emplace(options.handshakes, options.connections);
   core->hello_time = options.hello_time;
   core->progress_time = options.progress_time;
   core->context->counters->draining = false; // the gateway before this one may have been drained
-  gateway_handles handles;
-  handles.host = options.host;
-  handles.port = socket->port();
-  auto broker = system.middleman().spawn_broker(gateway, socket->release(), std::move(core));
+  std::vector<int> descriptors;
+  for (auto& socket : *sockets)
+    descriptors.push_back(socket.release());
+  auto broker = system.middleman().spawn_broker(gateway, descriptors, std::move(core));
   handles.gateway = caf::actor_cast<gateway_actor>(broker);
-  spdlog::info("the gateway listens on {}:{}", options.host, handles.port);
+  spdlog::info("the gateway listens at {}", fmt::join(handles.addresses, ", "));
   return handles;
 }
 

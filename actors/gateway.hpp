@@ -25,7 +25,7 @@ struct gateway_status {
 
 /// Where a gateway listens and what it allows.
 struct gateway_options {
-  std::string host = "127.0.0.1"; ///< a name or an address, IPv4 or IPv6
+  std::string host = "127.0.0.1"; ///< a name (all its addresses) or an address, IPv4 or IPv6
   uint16_t port = 0;              ///< 0: any
   uint32_t connections = 256;     ///< clients at a time
   uint32_t handshakes = 64;       ///< peers at a time that have not said hello
@@ -45,8 +45,8 @@ struct gateway_options {
 /// A gateway that runs.
 struct gateway_handles {
   gateway_actor gateway;
-  std::string host;  ///< as asked for
-  uint16_t port = 0; ///< as bound
+  uint16_t port = 0;                  ///< as bound, of all addresses
+  std::vector<std::string> addresses; ///< that a client can dial, "127.0.0.1:19283" and so on
 };
 
 /// Listens for clients.
@@ -55,10 +55,11 @@ struct gateway_handles {
 /// others must not notice. So each client has a broker of its own that does nothing but move bytes
 /// (actors/connection.hpp) and a session that does the rest (actors/session.hpp).
 ///
-/// Contract: at most `connections` clients and `handshakes` peers without a hello; one more is told
-/// `overloaded` and closed. `drain` stops listening, refuses new requests with `shutting_down` and
-/// answers when the last answer has left. Ends with all its connections on exit.
-/// Thread rule: brokers run on CAF's I/O thread and never compute; sessions are scheduled.
+/// Contract: at most `connections` clients, and of peers without a hello as many as the guard says
+/// (actors/handshake_guard.hpp); one more is told `overloaded` and closed. `drain` stops listening,
+/// refuses new requests with `shutting_down` and answers when the last answer has left. Ends with
+/// all its connections on exit. Thread rule: brokers run on CAF's I/O thread and never compute;
+/// sessions are scheduled.
 ///
 /// @pre the middleman is loaded.
 /// @returns `not_permitted` for an address off loopback without a secret; `unavailable` with the

@@ -61,7 +61,10 @@ struct session_context {
 
   protocol::frame_limits limits;
   std::shared_ptr<gateway_counters> counters = std::make_shared<gateway_counters>();
-  std::chrono::system_clock::time_point started = std::chrono::system_clock::now();
+  std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
+
+  /// What a client can dial, "127.0.0.1:19283" and so on. Filled in by the gateway.
+  std::vector<std::string> gateways;
 };
 
 /// One request between its arrival and its answer.
@@ -82,6 +85,8 @@ struct active_request {
   std::shared_ptr<const model_task> task;
   route where;
   bool running = false;
+
+
   std::optional<failure> first_failure; ///< why the first pool did not answer
   bool word_ids = false;                ///< of clip_tokenize: they are wanted
   std::string reply_fields;             ///< JSON object that goes into the answer's header

@@ -5,9 +5,8 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <sys/socket.h>
 #include <sys/uio.h>
-
-#include "messages/result.hpp"
 
 namespace luna {
 
@@ -17,32 +16,19 @@ namespace luna {
 /// into, keeps both as long as the connection lives, and cannot close a connection whose client
 /// neither reads nor goes away. All of that matters for pictures and for hostile clients.
 ///
-/// Contract: descriptors stay the property of whoever opened them; nothing here blocks but the
-/// resolution of a name in listen_on. Thread rule: free functions without state.
+/// Contract: descriptors stay the property of whoever opened them; nothing here blocks. Thread
+/// rule: free functions without state.
 
-/// A socket that listens; closes it when it goes.
-class listening_socket {
-public:
-  /// Listens at a name or address. Accepted connections have keepalive and no delay.
-  /// @param port 0: any.
-  /// @returns `unavailable` with the reason.
-  static result<listening_socket> listen_on(const std::string& host, uint16_t port);
+/// The port that a socket has, if it has one.
+std::optional<uint16_t> bound_port(int descriptor);
 
-  listening_socket() = default;
-  listening_socket(listening_socket&& other) noexcept;
-  listening_socket& operator=(listening_socket&& other) noexcept;
-  ~listening_socket();
+/// An IPv4 or IPv6 address as text; IPv4 in IPv6 is IPv4.
+std::string address_text(const sockaddr* address);
 
-  /// As bound.
-  uint16_t port() const noexcept { return port_; }
-
-  /// Hands the descriptor to the caller, who closes it.
-  int release() noexcept;
-
-private:
-  int descriptor_ = -1;
-  uint16_t port_ = 0;
-};
+/// The address of a connection's other side as one that can be judged: IPv4 whole, of IPv6 the
+/// first 64 bits ("2001:db8:1:2::/64"), for one machine has all addresses behind them. "unknown" if
+/// the connection has broken.
+std::string peer_address(int descriptor);
 
 /// Writes what the socket takes now. @returns the bytes, 0 if it is full; nothing if it is broken.
 std::optional<size_t> write_some(int descriptor, std::span<iovec> pieces);

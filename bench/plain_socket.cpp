@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "actors/listening_socket.hpp"
 #include "actors/tcp_socket.hpp"
 
 namespace luna::bench {
@@ -68,12 +69,13 @@ void wait_readable(int descriptor) {
 }
 
 result<plain_server> plain_server::start() {
-  auto listener = listening_socket::listen_on("127.0.0.1", 0);
-  if (!listener)
-    return fail(listener);
+  auto listeners = listening_socket::listen_on("127.0.0.1", 0);
+  if (!listeners)
+    return fail(listeners);
   plain_server server;
-  server.port_ = listener->port();
-  std::thread{[at = listener->release()] {
+  auto& listener = listeners->front();
+  server.port_ = listener.port();
+  std::thread{[at = listener.release()] {
     std::vector<std::byte> memory(2 * picture_bytes, std::byte{1});
     for (;;) {
       wait_readable(at);

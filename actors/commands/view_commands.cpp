@@ -165,11 +165,12 @@ json status_json(const session_context& context, const cluster_view& view) {
   }
   auto& counters = *context.counters;
   auto uptime =
-    std::chrono::duration<double>(std::chrono::system_clock::now() - context.started).count();
+    std::chrono::duration<double>(std::chrono::steady_clock::now() - context.started).count();
   return {{"version", context.version},
           {"node", context.node},
           {"cluster", context.cluster},
           {"status", counters.draining ? "draining" : "running"},
+          {"gateways", context.gateways},
           {"uptime_sec", std::round(uptime * 1000) / 1000},
           {"request_count", counters.requests.load()},
           {"clip_request_count", counters.clip_requests.load()},

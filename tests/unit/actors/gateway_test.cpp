@@ -192,15 +192,52 @@ BOOST_AUTO_TEST_CASE(turns_away_more_clients_than_its_limit) {
   BOOST_CHECK(connect().call({{"cmd", "ping"}}));
 }
 
-BOOST_AUTO_TEST_CASE(turns_away_more_handshakes_than_their_limit) {
-  options.handshakes = 2;
+BOOST_AUTO_TEST_CASE(turns_away_more_handshakes_of_a_stranger_than_its_part) {
+  options.handshakes = 8;
   start();
-  auto known = connect();
   auto first = connect_raw();
   auto second = connect_raw();
   until([](const auto& s) { return s.handshakes == 2; });
   check_failed(client::connect(at_gateway()), ec::overloaded);
-  BOOST_CHECK(known.call({{"cmd", "ping"}}));
+}
+
+BOOST_AUTO_TEST_CASE(lets_an_address_with_clients_in_however_many_say_nothing) {
+  options.handshakes = 4;
+  start();
+  auto known = connect();
+  std::vector<client> silent;
+  for (int i = 0; i < 64; ++i)
+    silent.push_back(connect_raw());
+  until([](const auto& s) { return s.handshakes == 64; });
+  BOOST_CHECK(connect().call({{"cmd", "ping"}}));
+}
+
+BOOST_AUTO_TEST_CASE(judges_ten_hellos_a_second_of_who_guesses_the_secret) {
+  options.secret = "a secret of sixteen bytes or more";
+  start();
+  auto wrong = at_gateway();
+  wrong.secret = "another secret of sixteen bytes";
+  auto begin = std::chrono::steady_clock::now();
+  for (int i = 0; i < 10; ++i)
+    check_failed(client::connect(wrong), ec::unauthenticated);
+  // Five are free and the sixth begins the pauses.
+  BOOST_CHECK(std::chrono::steady_clock::now() - begin >= 400ms);
+  BOOST_CHECK(connect().call({{"cmd", "ping"}}));
+}
+
+BOOST_AUTO_TEST_CASE(listens_at_every_address_of_a_name_and_tells_them) {
+  options.host = "localhost";
+  start();
+  BOOST_REQUIRE(!gateway.addresses.empty());
+  for (auto& address : gateway.addresses) {
+    auto at = at_gateway();
+    at.host = address.starts_with('[') ? "::1" : "127.0.0.1";
+    auto x = client::connect(at);
+    BOOST_REQUIRE_MESSAGE(x, address);
+    auto reply = x->call({{"cmd", "get_status"}});
+    BOOST_REQUIRE(reply);
+    BOOST_CHECK(reply->fields["gateways"] == json(gateway.addresses));
+  }
 }
 
 BOOST_AUTO_TEST_CASE(refuses_more_requests_in_flight_than_its_limit) {
