@@ -116,7 +116,6 @@ failure too_big(const device_manager_state& state, const lease_request& x) {
           {}};
 }
 
-/// One timer for all deadlines: pending delayed messages cost memory until they are due.
 void wake_for_next_deadline(self_pointer self) {
   auto& state = self->state;
   if (state.waiting.empty())
@@ -124,19 +123,14 @@ void wake_for_next_deadline(self_pointer self) {
   auto next = std::min_element(state.waiting.begin(), state.waiting.end(), [](auto& x, auto& y) {
                 return x.second.request->deadline < y.second.request->deadline;
               })->second.request->deadline;
-  if (state.wake_at && *state.wake_at <= next)
-    return;
-  state.wake_at = next;
-  auto delay = std::max(next - self->clock().now(), time_point::duration::zero());
-  self->delayed_send(self, std::chrono::ceil<milliseconds>(delay), expire_atom_v,
-                     ++state.wake_generation);
+  if (auto delay = state.wake.plan(self->clock().now(), next))
+    self->delayed_send(self, *delay, expire_atom_v, state.wake.generation());
 }
 
 void expire(self_pointer self, uint64_t generation) {
   auto& state = self->state;
-  if (generation != state.wake_generation)
+  if (!state.wake.woke(generation))
     return;
-  state.wake_at.reset();
   auto now = self->clock().now();
   for (auto i = state.waiting.begin(); i != state.waiting.end();) {
     auto& request = *i->second.request;

@@ -17,6 +17,7 @@
 #include "actors/device_ledger.hpp"
 #include "actors/lease.hpp"
 #include "actors/restart_policy.hpp"
+#include "actors/wake_up.hpp"
 #include "messages/actors.hpp"
 #include "messages/attention_mode.hpp"
 #include "messages/cluster.hpp"
@@ -105,8 +106,7 @@ struct device_manager_state {
   std::set<caf::actor_addr> watched;           ///< who ever asked and is alive
   std::map<uint64_t, unload_run> unloads;
   uint64_t last_unload = 0;
-  std::optional<std::chrono::steady_clock::time_point> wake_at; ///< of the pending expiry
-  uint64_t wake_generation = 0;
+  wake_up wake; ///< for the deadlines of what waits
 };
 
 /// Runs a device manager.

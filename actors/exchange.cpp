@@ -2,6 +2,8 @@
 
 #include <caf/all.hpp>
 
+#include <algorithm>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -59,14 +61,36 @@ void pass_progress(self_pointer self, task_progress& x) {
   }
 }
 
+/// The calls of a map whose time is over, and when the next one's is.
+template <class Key, class Call>
+std::vector<Key> overdue(const std::map<Key, Call>& calls, wake_up::time_point now,
+                         std::optional<wake_up::time_point>& next) {
+  std::vector<Key> keys;
+  for (auto& [key, call] : calls)
+    if (call.deadline <= now)
+      keys.push_back(key);
+    else
+      next = next ? std::min(*next, call.deadline) : call.deadline;
+  return keys;
+}
+
+void plan_wake_up(self_pointer self, wake_up::time_point deadline) {
+  if (auto delay = self->state.wake.plan(self->clock().now(), deadline))
+    self->delayed_send(self, *delay, expire_atom_v, self->state.wake.generation());
+}
+
 void expire(self_pointer self, uint64_t generation) {
   auto& state = self->state;
-  for (auto& [id, call] : state.outgoing)
-    if (call.generation == generation)
-      return give_up(self, id, failure{ec::timeout, "the request's deadline passed", 0, {}}, true);
-  for (auto& [key, call] : state.incoming)
-    if (call.generation == generation)
-      return drop(self, incoming_key{key});
+  if (!state.wake.woke(generation))
+    return;
+  auto now = self->clock().now();
+  std::optional<wake_up::time_point> next;
+  for (auto id : overdue(state.outgoing, now, next))
+    give_up(self, id, failure{ec::timeout, "the request's deadline passed", 0, {}}, true);
+  for (auto& key : overdue(state.incoming, now, next))
+    drop(self, key);
+  if (next)
+    plan_wake_up(self, *next);
 }
 
 } // namespace
@@ -81,11 +105,10 @@ void exchange_calls::add(chunk_grant& left, const chunk_grant& more) {
   left.landing = more.landing;
 }
 
-uint64_t exchange_calls::schedule_expiry(self_pointer self, uint32_t deadline_ms) {
-  auto generation = ++self->state.generation;
-  self->delayed_send(self, std::chrono::milliseconds{deadline_ms} + grace, expire_atom_v,
-                     generation);
-  return generation;
+wake_up::time_point exchange_calls::watch_deadline(self_pointer self, uint32_t deadline_ms) {
+  auto deadline = self->clock().now() + std::chrono::milliseconds{deadline_ms} + grace;
+  plan_wake_up(self, deadline);
+  return deadline;
 }
 
 exchange_actor::behavior_type exchange(exchange_actor::stateful_pointer<exchange_state> self,

@@ -11,6 +11,7 @@
 
 #include "actors/directory.hpp"
 #include "actors/tensor_assembly.hpp"
+#include "actors/wake_up.hpp"
 #include "messages/actors.hpp"
 #include "messages/byte_budget.hpp"
 #include "messages/node_view.hpp"
@@ -29,8 +30,8 @@ struct outgoing_call {
   bool answered = false; ///< the answer is here, its tensors are on their way
   call_answer answer;
   tensor_assembly reply;
-  uint32_t since_grant = 0; ///< chunks that came since the last grant
-  uint64_t generation = 0;  ///< of its expiry
+  uint32_t since_grant = 0;       ///< chunks that came since the last grant
+  wake_up::time_point deadline{}; ///< with the grace
 };
 
 /// A request of another node that runs here.
@@ -42,7 +43,7 @@ struct incoming_call {
   bool answered = false;
   chunk_cursor reply;
   chunk_grant grant;
-  uint64_t generation = 0;
+  wake_up::time_point deadline{}; ///< with the grace
 };
 
 /// Calls between nodes, with their tensors.
@@ -65,7 +66,7 @@ struct exchange_state {
   std::map<caf::actor_addr, exchange_peer_actor> peers;           ///< monitored
   std::map<std::string, pool_actor> pools;
   save_sink_actor saves;
-  uint64_t generation = 0;
+  wake_up wake; ///< for the deadlines of all calls
 };
 
 /// Runs the exchange of a node.

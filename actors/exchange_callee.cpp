@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "actors/exchange_calls.hpp"
+#include "actors/timed_request.hpp"
 #include "messages/error.hpp"
 
 namespace luna::exchange_calls {
@@ -60,8 +61,9 @@ void start_task(self_pointer self, const incoming_key& key, incoming_call& call)
   task.tensors = call.arguments.take();
   task.listener = caf::actor_cast<progress_actor>(self->ctrl());
   self->state.tasks.emplace(call.task, key);
+  // The call's own end comes first: it cancels the work.
   std::chrono::milliseconds patience{call.offer.deadline_ms};
-  self->request(pool->second, patience + grace, run_atom_v, std::move(task))
+  timed_request(self, patience + 2 * grace, pool->second, run_atom_v, std::move(task))
     .then(
       [self, key](model_result& x) {
         call_answer y;
@@ -75,7 +77,7 @@ void start_save(self_pointer self, const incoming_key& key, incoming_call& call)
   save_submission job{std::move(call.offer.save_task), std::move(call.offer.save_key),
                       call.arguments.take()};
   std::chrono::milliseconds patience{call.offer.deadline_ms};
-  self->request(self->state.saves, patience + grace, submit_atom_v, std::move(job))
+  timed_request(self, patience + 2 * grace, self->state.saves, submit_atom_v, std::move(job))
     .then(
       [self, key](std::string& x) {
         call_answer y;
@@ -118,7 +120,7 @@ caf::result<chunk_grant> accept(self_pointer self, call_offer& offer) {
   auto& call = self->state.incoming[key];
   call.offer = std::move(offer);
   call.arguments = std::move(*arguments);
-  call.generation = schedule_expiry(self, call.offer.deadline_ms);
+  call.deadline = watch_deadline(self, call.offer.deadline_ms);
   if (!call.arguments.complete())
     return chunk_grant{window, call.arguments.landing()};
   start(self, key, call);

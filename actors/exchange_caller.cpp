@@ -45,7 +45,7 @@ void open(self_pointer self, outgoing_call&& call, call_offer offer) {
   meet(self, peer);
   offer.caller = caf::actor_cast<exchange_peer_actor>(self->ctrl());
   offer.tensors = call.arguments.shapes();
-  call.generation = schedule_expiry(self, offer.deadline_ms);
+  call.deadline = watch_deadline(self, offer.deadline_ms);
   self->state.outgoing.emplace(id, std::move(call));
   self->request(peer, offer_patience, open_atom_v, std::move(offer))
     .then([self, id](const chunk_grant& grant) { add_grant(self, id, grant); },

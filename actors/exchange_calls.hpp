@@ -25,8 +25,8 @@ inline constexpr std::chrono::milliseconds grace{1000};
 /// Watches a peer from its first call on.
 void meet(self_pointer self, const exchange_peer_actor& peer);
 
-/// Sends the expiry of a call and returns its generation.
-uint64_t schedule_expiry(self_pointer self, uint32_t deadline_ms);
+/// Sees to it that a call ends a moment after its deadline. @returns when.
+wake_up::time_point watch_deadline(self_pointer self, uint32_t deadline_ms);
 
 // -- the caller's side ---------------------------------------------------------
 

@@ -18,6 +18,7 @@
 #include "actors/pool_figures.hpp"
 #include "actors/task_preparer.hpp"
 #include "actors/thread_policy.hpp"
+#include "actors/wake_up.hpp"
 #include "messages/actors.hpp"
 #include "messages/cluster.hpp"
 #include "messages/model_task.hpp"
@@ -106,8 +107,7 @@ struct model_pool_state {
   std::map<int, std::deque<uint64_t>> lanes; ///< ready, by priority
   std::map<int, pool_batch> batches;         ///< by priority: waiting or running
   std::set<std::pair<std::chrono::steady_clock::time_point, uint64_t>> deadlines;
-  std::optional<std::chrono::steady_clock::time_point> wake_at;
-  uint64_t wake_generation = 0;
+  wake_up wake;
   std::set<caf::actor_addr> watched; ///< workers
 
   pool_figures figures;

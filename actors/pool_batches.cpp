@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "actors/pool_parts.hpp"
+#include "actors/timed_request.hpp"
 #include "messages/error.hpp"
 
 namespace luna::pool_parts {
@@ -272,7 +273,7 @@ void start(self_pointer self, int lane) {
   auto need = needs_of(state, lane, batch);
   auto patience =
     std::chrono::ceil<std::chrono::milliseconds>(need->deadline - self->clock().now()) + grace;
-  self->request(state.device, patience, lease_atom_v, need)
+  timed_request(self, patience, state.device, lease_atom_v, need)
     .then([self, lane](const std::shared_ptr<lease_grant>& x) { lease_granted(self, lane, *x); },
           [self, lane, id = need->id](const caf::error& x) { lease_refused(self, lane, id, x); });
 }

@@ -61,27 +61,18 @@ uint64_t end_all(self_pointer self, const failure& why) {
   return ids.size();
 }
 
-/// One timer for all: pending delayed messages cost memory until they are due, and a deadline may
-/// be an hour away.
 void watch_deadlines(self_pointer self) {
   auto& state = self->state;
   if (state.deadlines.empty())
     return;
-  auto next = state.deadlines.begin()->first;
-  if (state.wake_at && *state.wake_at <= next)
-    return;
-  state.wake_at = next;
-  auto now = self->clock().now();
-  auto delay = next > now ? std::chrono::ceil<std::chrono::milliseconds>(next - now)
-                          : std::chrono::milliseconds{0};
-  self->delayed_send(self, delay, expire_atom_v, ++state.wake_generation);
+  if (auto delay = state.wake.plan(self->clock().now(), state.deadlines.begin()->first))
+    self->delayed_send(self, *delay, expire_atom_v, state.wake.generation());
 }
 
 void expire(self_pointer self, uint64_t generation) {
   auto& state = self->state;
-  if (generation != state.wake_generation)
+  if (!state.wake.woke(generation))
     return;
-  state.wake_at.reset();
   auto now = self->clock().now();
   while (!state.deadlines.empty() && state.deadlines.begin()->first <= now) {
     auto id = state.deadlines.begin()->second;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "actors/pool_parts.hpp"
+#include "actors/timed_request.hpp"
 #include "messages/error.hpp"
 
 namespace luna::pool_parts {
@@ -151,7 +152,7 @@ void ask_preparer(self_pointer self, uint64_t id, pool_task& task) {
     task.task->header.kind == task_kind::tokenize ? task_phase::asking : task_phase::preparing;
   auto order = std::make_shared<const prepare_order>(
     prepare_order{task.task, task.model, task.stop.get_token()});
-  self->request(self->state.preparer, patience(self, task), run_atom_v, order)
+  timed_request(self, patience(self, task), self->state.preparer, run_atom_v, order)
     .then([self, id](const std::shared_ptr<prepared_task>& x) { prepared(self, id, *x); },
           [self, id](const caf::error& x) { fail_task(self, id, x, "the tokenizer"); });
 }
@@ -180,15 +181,15 @@ void ask_catalog(self_pointer self, uint64_t id, pool_task& task) {
   auto& header = task.task->header;
   if (header.kind == task_kind::info) {
     task.phase = task_phase::asking;
-    self
-      ->request(state.catalog, patience(self, task), info_atom_v, state.options.kind, header.model)
+    timed_request(self, patience(self, task), state.catalog, info_atom_v, state.options.kind,
+                  header.model)
       .then([self,
              id](std::string& json) { finish(self, id, model_result{{std::move(json), {}}, {}}); },
             [self, id](const caf::error& x) { fail_task(self, id, x, "the model catalog"); });
     return;
   }
-  self
-    ->request(state.catalog, patience(self, task), resolve_atom_v, state.options.kind, header.model)
+  timed_request(self, patience(self, task), state.catalog, resolve_atom_v, state.options.kind,
+                header.model)
     .then([self, id](const std::shared_ptr<const resolved_model>& x) { resolved(self, id, x); },
           [self, id](const caf::error& x) { fail_task(self, id, x, "the model catalog"); });
 }

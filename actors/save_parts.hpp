@@ -89,7 +89,7 @@ using save_intake_actor = caf::typed_actor<
 using save_front_actor = save_sink_actor::extend<
   // INTERNAL, from the store: a job changed. True: it is at an end.
   caf::reacts_to<answer_atom, std::string, std::string, bool>,
-  // INTERNAL: a waiter's time is over.
+  // INTERNAL: time to look whose wait is over.
   caf::reacts_to<expire_atom, uint64_t>>;
 
 } // namespace luna

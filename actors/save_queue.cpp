@@ -3,11 +3,15 @@
 #include <caf/all.hpp>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+#include <optional>
 #include <utility>
+#include <vector>
 
 #include "actors/actor_defaults.hpp"
 #include "actors/save_intake.hpp"
 #include "actors/save_store.hpp"
+#include "actors/timed_request.hpp"
 #include "messages/error.hpp"
 #include "storage/publisher.hpp"
 
@@ -37,55 +41,93 @@ bool is_ended_json(const std::string& json) {
   return false;
 }
 
+using waiter_key = save_queue_state::waiter_key;
+
+bool waits_for_something(const save_queue_state& state, const caf::actor_addr& who) {
+  auto i = state.waiters.lower_bound({who, 0});
+  return i != state.waiters.end() && i->first.first == who;
+}
+
+/// Answers one who waits, and forgets it. No effect if it has its answer.
+void end_wait(self_pointer self, const waiter_key& key, result<std::string> answer) {
+  auto node = self->state.waiters.extract(key);
+  if (node.empty())
+    return;
+  auto& promise = node.mapped().promise;
+  if (answer)
+    promise.deliver(std::move(*answer));
+  else
+    promise.deliver(make_error(answer.error()));
+  if (!waits_for_something(self->state, key.first))
+    self->demonitor(key.first);
+}
+
+void plan_wake_up(self_pointer self, wake_up::time_point deadline) {
+  if (auto delay = self->state.wake.plan(self->clock().now(), deadline))
+    self->delayed_send(self, *delay, expire_atom_v, self->state.wake.generation());
+}
+
 caf::result<std::string> wait(self_pointer self, const std::string& job, uint32_t timeout_ms) {
   auto& state = self->state;
-  auto id = ++state.last_waiter;
+  auto who = caf::actor_cast<caf::actor_addr>(self->current_sender());
+  waiter_key key{who, request_number(self)};
   auto promise = self->make_response_promise<std::string>();
+  auto deadline = self->clock().now() + std::chrono::milliseconds{timeout_ms};
+  if (!waits_for_something(state, who))
+    self->monitor(who); // it, or its node, may die
   // Registered before the store is asked: a change in between is not lost.
-  state.waiters.emplace(id, save_queue_state::waiter{job, promise});
-  self->delayed_send(self, std::chrono::milliseconds{timeout_ms}, expire_atom_v, id);
-  self->request(state.store, store_patience, status_atom_v, job)
+  state.waiters.emplace(key, save_queue_state::waiter{job, promise, deadline});
+  plan_wake_up(self, deadline);
+  timed_request(self, store_patience, state.store, status_atom_v, job)
     .then(
-      [self, id](std::string& x) {
+      [self, key](std::string& x) {
         if (is_ended_json(x))
-          if (auto node = self->state.waiters.extract(id); !node.empty())
-            node.mapped().promise.deliver(std::move(x));
+          end_wait(self, key, std::move(x));
       },
-      [self, id](const caf::error& err) {
-        if (auto node = self->state.waiters.extract(id); !node.empty())
-          node.mapped().promise.deliver(make_error(to_failure(err, "the save store")));
+      [self, key](const caf::error& err) {
+        end_wait(self, key, tl::make_unexpected(to_failure(err, "the save store")));
       });
   return promise;
 }
 
-/// Answers with the state that the job has now.
-void wait_is_over(self_pointer self, uint64_t id) {
-  auto& waiters = self->state.waiters;
-  auto i = waiters.find(id);
-  if (i == waiters.end())
+/// Answers those whose time is over with the state that their job has now.
+void end_overdue_waits(self_pointer self, uint64_t generation) {
+  auto& state = self->state;
+  if (!state.wake.woke(generation))
     return;
-  auto deliver = [self, id](auto answer) {
-    if (auto node = self->state.waiters.extract(id); !node.empty())
-      node.mapped().promise.deliver(std::move(answer));
-  };
-  self->request(self->state.store, store_patience, status_atom_v, i->second.job)
-    .then(
-      [deliver](std::string& x) { deliver(std::move(x)); },
-      [deliver](const caf::error& err) { deliver(make_error(to_failure(err, "the save store"))); });
+  auto now = self->clock().now();
+  std::optional<wake_up::time_point> next;
+  for (auto& [key, x] : state.waiters) {
+    if (x.deadline > now) {
+      next = next ? std::min(*next, x.deadline) : x.deadline;
+    } else if (!std::exchange(x.over, true)) {
+      timed_request(self, store_patience, state.store, status_atom_v, x.job)
+        .then([self, key = key](std::string& x) { end_wait(self, key, std::move(x)); },
+              [self, key = key](const caf::error& err) {
+                end_wait(self, key, tl::make_unexpected(to_failure(err, "the save store")));
+              });
+    }
+  }
+  if (next)
+    plan_wake_up(self, *next);
+}
+
+/// Who waited is gone.
+void drop_waits(self_pointer self, const caf::actor_addr& who) {
+  auto& waiters = self->state.waiters;
+  for (auto i = waiters.lower_bound({who, 0}); i != waiters.end() && i->first.first == who;)
+    i = waiters.erase(i);
 }
 
 void job_changed(self_pointer self, const std::string& job, const std::string& json, bool ended) {
   if (!ended)
     return;
-  auto& waiters = self->state.waiters;
-  for (auto i = waiters.begin(); i != waiters.end();) {
-    if (i->second.job == job) {
-      i->second.promise.deliver(json);
-      i = waiters.erase(i);
-    } else {
-      ++i;
-    }
-  }
+  std::vector<waiter_key> over;
+  for (auto& [key, x] : self->state.waiters)
+    if (x.job == job)
+      over.push_back(key);
+  for (auto& key : over)
+    end_wait(self, key, json);
 }
 
 caf::result<bool> drain(self_pointer self) {
@@ -110,7 +152,12 @@ save_front_actor::behavior_type save_queue(self_pointer self,
   state.store = spawn_with(self->home_system(), helpers, save_store, std::move(store), me);
   state.intake =
     spawn_with(self->home_system(), helpers, save_intake, state.store, std::move(folders));
-  self->set_down_handler([self](caf::down_msg& x) { self->quit(x.reason); });
+  self->set_down_handler([self](caf::down_msg& x) {
+    if (x.source == self->state.store || x.source == self->state.intake)
+      self->quit(x.reason);
+    else
+      drop_waits(self, x.source);
+  });
   self->monitor(state.store);
   self->monitor(state.intake);
   return {
@@ -135,7 +182,7 @@ save_front_actor::behavior_type save_queue(self_pointer self,
     [self](answer_atom, const std::string& job, const std::string& json, bool ended) {
       job_changed(self, job, json, ended);
     },
-    [self](expire_atom, uint64_t id) { wait_is_over(self, id); },
+    [self](expire_atom, uint64_t generation) { end_overdue_waits(self, generation); },
   };
 }
 

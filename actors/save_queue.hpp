@@ -8,10 +8,12 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "actors/save_parts.hpp"
 #include "actors/thread_policy.hpp"
+#include "actors/wake_up.hpp"
 #include "messages/result.hpp"
 #include "storage/file_system.hpp"
 #include "storage/job_store.hpp"
@@ -39,22 +41,28 @@ struct save_queue_options {
 /// to be. The store behind this actor sees to the second; this actor keeps everything that waits
 /// away from it.
 ///
-/// Contract: a submit is answered when the job is durable. `wait` answers when the job is at an end
-/// or its time is over. When the store dies, this actor does, too: the node manager starts both
-/// again, and the log tells what was accepted. Thread rule: scheduled, never blocks.
+/// Contract: a submit is answered when the job is durable. `wait` answers when the job is at an
+/// end, its time is over or whoever waits is gone, and leaves nothing behind. When the
+/// store dies, this actor does, too: the node manager starts both again, and the log tells what was
+/// accepted. Thread rule: scheduled, never blocks.
 struct save_queue_state {
   static inline const char* name = "save_queue";
 
   /// Who waits hears that the queue has ended.
   ~save_queue_state();
 
+  /// Who waits, and the number of its request.
+  using waiter_key = std::pair<caf::actor_addr, uint64_t>;
+
   struct waiter {
     std::string job;
     caf::typed_response_promise<std::string> promise;
+    wake_up::time_point deadline{};
+    bool over = false; ///< the store is being asked for the last time
   };
 
-  uint64_t last_waiter = 0;
-  std::map<uint64_t, waiter> waiters;
+  std::map<waiter_key, waiter> waiters;
+  wake_up wake;           ///< for their deadlines
   save_store_actor store; ///< not the first member: CAF would take the state as made from its actor
   save_intake_actor intake;
   bool draining = false;

@@ -103,9 +103,11 @@ void release_waiting(self_pointer self) {
   for (auto& [task, request] : self->state.requests)
     if (request.cmd == "job_wait")
       waiting.push_back(task);
-  for (auto task : waiting)
+  for (auto task : waiting) {
+    take_back(self, task, *find_request(self, task));
     refuse(self, task,
            {ec::shutting_down, "this node stops: ask for the job again when it is back", 2000, {}});
+  }
 }
 
 /// The client is gone: nobody waits for anything any more.

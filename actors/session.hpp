@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "actors/directory.hpp"
+#include "actors/job_waiter.hpp"
 #include "messages/actors.hpp"
 #include "messages/byte_budget.hpp"
 #include "messages/model_task.hpp"
@@ -86,6 +87,7 @@ struct active_request {
   route where;
   bool running = false;
 
+  job_waiter_actor waiter; ///< of a job_wait
 
   std::optional<failure> first_failure; ///< why the first pool did not answer
   bool word_ids = false;                ///< of clip_tokenize: they are wanted

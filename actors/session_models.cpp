@@ -75,8 +75,8 @@ void lose(self_pointer self, uint64_t task, failure why) {
   if (request == nullptr)
     return;
   request->running = false;
-  auto again = why.code == ec::unavailable && !request->first_failure
-            && left(self, *request) > 2 * second_look;
+  auto gone = why.code == ec::unavailable || why.code == ec::shutting_down;
+  auto again = gone && !request->first_failure && left(self, *request) > 2 * second_look;
   if (!again)
     return refuse(self, task, why);
   request->first_failure = std::move(why);
@@ -99,17 +99,17 @@ void start(self_pointer self, uint64_t task, const route& to) {
     lose(self, task, to_failure(err, "the pool"));
   };
   if (to.local)
-    self->request(to.here, rest + grace, run_atom_v, std::move(what)).then(done, lost);
+    timed_request(self, rest + grace, to.here, run_atom_v, std::move(what)).then(done, lost);
   else
-    self->request(self->state.context->exchange, rest + grace, run_atom_v, to, std::move(what))
+    timed_request(self, rest + grace, self->state.context->exchange, run_atom_v, to,
+                  std::move(what))
       .then(done, lost);
 }
 
 void look_up(self_pointer self, uint64_t task, const active_request& request) {
   auto& header = request.task->header;
-  self
-    ->request(self->state.context->directory, left(self, request), find_atom_v, header.pool_kind,
-              header.model)
+  timed_request(self, left(self, request), self->state.context->directory, find_atom_v,
+                header.pool_kind, header.model)
     .then([self, task](const route& to) { start(self, task, to); },
           [self, task](const caf::error& err) {
             if (auto* request = find_request(self, task))
@@ -137,6 +137,8 @@ void run_elsewhere(self_pointer self, uint64_t task) {
 }
 
 void take_back(self_pointer self, uint64_t task, const active_request& request) {
+  if (request.waiter)
+    self->send(request.waiter, drop_atom_v);
   if (!request.running)
     return;
   if (request.where.local)

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "actors/session.hpp"
+#include "actors/timed_request.hpp"
 #include "messages/error.hpp"
 #include "protocol/request_fields.hpp"
 
@@ -57,7 +58,7 @@ void ask(self_pointer self, uint64_t task, std::chrono::milliseconds patience, c
   if (!who)
     return refuse(self, task,
                   {ec::unavailable, std::string{what} + " is not running; try again", 1000, {}});
-  self->request(who, patience, std::forward<Ts>(xs)...)
+  timed_request(self, patience, who, std::forward<Ts>(xs)...)
     .then(
       [self, task, then](Answer& x) mutable {
         if (find_request(self, task) != nullptr)
@@ -76,7 +77,7 @@ void run_model(self_pointer self, uint64_t task, model_task what);
 /// Goes on with a request whose first pool went away.
 void run_elsewhere(self_pointer self, uint64_t task);
 
-/// Tells the pool of a request that nobody waits for it.
+/// Tells the pool of a request, or whoever waits for its job, that nobody wants the answer.
 void take_back(self_pointer self, uint64_t task, const active_request& request);
 
 /// Passes progress on, at most ten times a second.

@@ -95,8 +95,17 @@ result<void> job_wait(self_pointer self, uint64_t task, active_request& request)
   if (auto ok = in.finish(); !ok)
     return ok;
   request.deadline = self->clock().now() + timeout + wait_grace;
-  ask_queue(self, task, request, wait_atom_v, std::move(job),
-            static_cast<uint32_t>(timeout.count()));
+  auto wait = [self, task, job = std::move(job), timeout](const route& to) {
+    auto& request = *find_request(self, task);
+    auto patience = left(self, request);
+    auto timeout_ms = static_cast<uint32_t>(timeout.count());
+    request.waiter = self->spawn(job_waiter, to.saves, job, timeout_ms, patience);
+    auto done = [self, task](std::string& header) { answer(self, task, std::move(header)); };
+    ask<std::string>(self, task, patience + wait_grace, request.waiter, queue_name, done,
+                     wait_atom_v);
+  };
+  ask<route>(self, task, left(self, request), self->state.context->directory, "the directory", wait,
+             find_atom_v);
   return {};
 }
 

@@ -5,6 +5,7 @@
 #include <caf/scheduler/test_coordinator.hpp>
 
 #include <chrono>
+#include <iterator>
 #include <utility>
 
 #include "messages/error.hpp"
@@ -61,6 +62,21 @@ struct actor_fixture {
   void end(const Handles&... who) {
     (self->send_exit(who, caf::exit_reason::user_shutdown), ...);
     run();
+  }
+
+  /// Timers and delayed messages that are due in more than an hour: what nobody waits for any more
+  /// must not be among them.
+  size_t timers_for_later() {
+    auto later = scheduler.clock().now() + std::chrono::hours{1};
+    auto& all = scheduler.clock().schedule();
+    return static_cast<size_t>(std::distance(all.upper_bound(later), all.end()));
+  }
+
+  static bool has_ended(const caf::actor_addr& who) {
+    auto actor = caf::actor_cast<caf::strong_actor_ptr>(who);
+    return !actor
+        || static_cast<caf::monitorable_actor*>(caf::actor_cast<caf::abstract_actor*>(actor))
+             ->getf(caf::abstract_actor::is_terminated_flag);
   }
 
   /// The state of a stateful actor.

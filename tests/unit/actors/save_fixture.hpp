@@ -192,13 +192,6 @@ struct save_fixture : actor_fixture {
     return found;
   }
 
-  static bool has_ended(const caf::actor_addr& who) {
-    auto actor = caf::actor_cast<caf::strong_actor_ptr>(who);
-    return !actor
-        || static_cast<caf::monitorable_actor*>(caf::actor_cast<caf::abstract_actor*>(actor))
-             ->getf(caf::abstract_actor::is_terminated_flag);
-  }
-
   std::vector<std::string> files() const { return disk->files(storage::testing::output_folder); }
   bool is_there(const std::string& name) const {
     return disk->contents(storage::testing::output_folder + ("/" + name)).has_value();

@@ -135,6 +135,36 @@ BOOST_AUTO_TEST_CASE(stops_waiting_for_a_job_when_cancelled) {
   BOOST_CHECK(problem().code == ec::cancelled);
 }
 
+BOOST_AUTO_TEST_CASE(nobody_waits_for_a_job_any_more_when_the_client_does_not) {
+  auto wait = [&](uint64_t id) {
+    ask(id, {{"cmd", "job_wait"}, {"job_id", "7"}, {"timeout_ms", 86'400'000}});
+    BOOST_CHECK(!has_ended(saves->waiting.back()));
+  };
+  wait(1);
+  self->send(uut, cancel_atom_v, uint64_t{1});
+  run();
+  BOOST_CHECK(has_ended(saves->waiting.back()));
+  wait(2);
+  self->send(uut, drain_atom_v);
+  run();
+  BOOST_CHECK(has_ended(saves->waiting.back()));
+  wait(3);
+  self->send(uut, drop_atom_v); // the client is gone
+  run();
+  BOOST_CHECK(has_ended(saves->waiting.back()));
+  BOOST_CHECK_EQUAL(timers_for_later(), 0u);
+}
+
+BOOST_AUTO_TEST_CASE(an_answered_wait_leaves_no_timer_behind) {
+  ask(1, {{"cmd", "job_wait"}, {"job_id", "7"}, {"timeout_ms", 86'400'000}});
+  BOOST_CHECK_EQUAL(timers_for_later(), 2u); // the session's and the waiter's
+  saves->waits.front().deliver(std::string{R"({"state":"done"})"});
+  run();
+  BOOST_CHECK_EQUAL(reply()["state"], "done");
+  BOOST_CHECK_EQUAL(timers_for_later(), 0u);
+  BOOST_CHECK(has_ended(saves->waiting.back()));
+}
+
 // -- control ---
 
 BOOST_AUTO_TEST_CASE(sets_the_attention_mode_of_the_cluster_and_tells_who_did) {

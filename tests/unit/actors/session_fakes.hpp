@@ -150,6 +150,7 @@ struct save_desk {
   };
   std::deque<job> submits;
   std::deque<held_promise<std::string>> waits;
+  std::vector<caf::actor_addr> waiting; ///< who asked for them
   std::vector<std::string> asked; ///< "status 7", "wait 7 500", "list failed 5"
 };
 
@@ -162,6 +163,7 @@ inline save_sink_actor::behavior_type fake_saves(save_sink_actor::pointer self,
   return {[note](status_atom, const std::string& job) { return note("status " + job); },
           [self, desk, note](wait_atom, const std::string& job, uint32_t ms) {
             note("wait " + job + " " + std::to_string(ms));
+            desk->waiting.push_back(caf::actor_cast<caf::actor_addr>(self->current_sender()));
             return desk->waits.emplace_back(self).promise();
           },
           [note](cancel_atom, const std::string& job) { return note("cancel " + job); },

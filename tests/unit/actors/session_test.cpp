@@ -171,6 +171,29 @@ BOOST_AUTO_TEST_CASE(answers_timeout_when_a_pool_stays_silent_past_the_grace) {
   check(problem(), ec::timeout, "pool");
 }
 
+BOOST_AUTO_TEST_CASE(an_answered_request_leaves_no_timer_behind) {
+  auto header = decode_request();
+  header["deadline_ms"] = 24 * 3600 * 1000;
+  ask(1, header, latents());
+  BOOST_CHECK_EQUAL(timers_for_later(), 1u);
+  pool->answer("{}");
+  run();
+  reply();
+  BOOST_CHECK_EQUAL(timers_for_later(), 0u);
+}
+
+BOOST_AUTO_TEST_CASE(a_request_that_met_a_pool_that_stops_goes_to_another) {
+  ask(1, decode_request(), latents());
+  directory->models["vae.safetensors"] = here(other_pool_handle, "other");
+  pool->refuse(ec::shutting_down);
+  run();
+  pass(200ms);
+  BOOST_REQUIRE_EQUAL(other_pool->jobs.size(), 1u);
+  other_pool->answer("{}");
+  run();
+  reply();
+}
+
 BOOST_AUTO_TEST_CASE(resets_what_can_be_cancelled_and_tells_how_many) {
   ask(1, decode_request(), latents());
   ask(2, {{"cmd", "job_wait"}, {"job_id", "7"}, {"timeout_ms", 1000}});
