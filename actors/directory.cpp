@@ -37,32 +37,44 @@ bool has_model(const node_snapshot& node, model_kind kind, const model_ref& ref)
   });
 }
 
-bool serves(const node_snapshot& node, model_kind kind) {
-  return std::any_of(node.pools.begin(), node.pools.end(), [&](auto& x) { return x.kind == kind; });
+/// Whether a request can go to this pool now.
+bool is_reachable(const directory_state& state, const node_snapshot& node, const pool_row& pool) {
+  return node.state == "up" && (node.node != state.plan.self || state.local_pools.count(pool.name));
 }
 
-/// The nodes of the configuration that should have a pool of this kind and are not here.
-std::vector<std::string> away(const directory_state& state, model_kind kind) {
-  std::vector<std::string> names;
-  for (auto& node : state.plan.nodes) {
-    auto promised = std::any_of(state.plan.pools.begin(), state.plan.pools.end(), [&](auto& x) {
-      return x.kind == kind && (x.node == "any" || x.node == node);
-    });
-    auto row = state.rows.find(node);
-    if (promised && (row == state.rows.end() || !serves(row->second, kind)))
-      names.push_back(node);
-  }
-  return names;
+/// Why a node that should have a pool of this kind cannot serve a model now although it has it, or
+/// may have it; nothing if it could or has not.
+std::optional<std::string> why_not_now(const directory_state& state, const std::string& name,
+                                       model_kind kind, const model_ref& ref) {
+  auto promised = std::any_of(state.plan.pools.begin(), state.plan.pools.end(), [&](auto& x) {
+    return x.kind == kind && (x.node == "any" || x.node == name);
+  });
+  if (!promised)
+    return std::nullopt;
+  auto row = state.rows.find(name);
+  if (row == state.rows.end())
+    return "node " + name + " is away";
+  auto& node = row->second;
+  if (!has_model(node, kind, ref))
+    return std::nullopt;
+  if (node.state != "up")
+    return "node " + name + ", which has it, is stopping";
+  auto serves = std::any_of(node.pools.begin(), node.pools.end(), [&](auto& x) {
+    return x.kind == kind && is_reachable(state, node, x);
+  });
+  if (!serves)
+    return "the " + std::string{to_string(kind)} + " pool of node " + name
+         + ", which has it, is starting again";
+  return std::nullopt;
 }
 
 failure not_found(const directory_state& state, model_kind kind, const model_ref& ref) {
-  auto nodes = away(state, kind);
-  if (!nodes.empty())
-    return {ec::unavailable,
-            "no live node has the model " + to_string(ref) + ", and node " + nodes.front()
-              + " is away; try again when it is back",
-            static_cast<uint32_t>(node_away_retry.count()),
-            {}};
+  for (auto& node : state.plan.nodes)
+    if (auto why = why_not_now(state, node, kind, ref))
+      return {ec::unavailable,
+              "no node can serve the model " + to_string(ref) + " now: " + *why + "; try again",
+              static_cast<uint32_t>(node_away_retry.count()),
+              {}};
   std::vector<std::string> names;
   for (auto& [name, node] : state.rows)
     for (auto& row : node.models)
@@ -86,10 +98,10 @@ std::optional<route> find_route(const directory_state& state, model_kind kind,
   const node_snapshot* best_node = nullptr;
   const pool_row* best_pool = nullptr;
   for (auto& [name, node] : state.rows) {
-    if (node.state != "up" || !has_model(node, kind, ref))
+    if (!has_model(node, kind, ref))
       continue;
     for (auto& pool : node.pools)
-      if (pool.kind == kind && (name != state.plan.self || state.local_pools.count(pool.name))
+      if (pool.kind == kind && is_reachable(state, node, pool)
           && (!best_pool || rank(state, node, pool) < rank(state, *best_node, *best_pool)))
         std::tie(best_node, best_pool) = std::tuple{&node, &pool};
   }
@@ -120,8 +132,13 @@ caf::result<route> look_again(self_pointer self, model_kind kind, model_ref ref)
         else
           promise.deliver(make_error(not_found(state, kind, ref)));
       },
-      [self, promise, kind, ref](const caf::error&) mutable {
-        promise.deliver(make_error(not_found(self->state, kind, ref)));
+      [self, promise, ref](const caf::error&) mutable {
+        promise.deliver(make_error(failure{ec::unavailable,
+                                           "the model folders of node " + self->state.plan.self
+                                             + " cannot be looked at now, for the model "
+                                             + to_string(ref) + "; try again",
+                                           static_cast<uint32_t>(node_away_retry.count()),
+                                           {}}));
       });
   return promise;
 }

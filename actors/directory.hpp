@@ -52,8 +52,8 @@ struct directory_plan {
 /// node's rows and sends them as versioned snapshots; this actor answers where a model can be had
 /// now: here first, else where the queue is shortest.
 ///
-/// Contract: a name that no live row has is `unavailable` while a configured pool of its kind is
-/// away (it may have the file), else `unknown_model` with the nearest names.
+/// Contract: a name that cannot be served now is `unavailable` while who has it, or may have it,
+/// stops, starts again or is away; what nobody has is `unknown_model` with the nearest names.
 struct directory_state {
   static inline const char* name = "directory";
 

@@ -52,11 +52,12 @@ struct fixture : actor_fixture {
     return x;
   }
 
-  void live(const std::string& node, std::vector<model_row> models, uint32_t queued = 0) {
+  void live(const std::string& node, std::vector<model_row> models, uint32_t queued = 0,
+            const std::string& state = "up") {
     node_snapshot x;
     x.node = node;
     x.version = ++version;
-    x.state = "up";
+    x.state = state;
     x.models = std::move(models);
     pool_row row;
     row.name = "vae";
@@ -106,6 +107,51 @@ BOOST_AUTO_TEST_CASE(aliases_backslashes_and_folders_name_the_same_file) {
   for (auto name : {"mine", "sub\\a.safetensors", "vae_approx:sub/a.safetensors"})
     BOOST_CHECK_MESSAGE(find(name).has_value(), name);
   BOOST_CHECK(!find("vae:sub/a.safetensors").has_value());
+}
+
+BOOST_AUTO_TEST_CASE(a_model_of_a_node_that_drains_is_unavailable_not_unknown) {
+  live("alpha", {});
+  live("beta", {vae_row("a.safetensors")}, 0, "draining");
+  auto x = find("a.safetensors");
+  BOOST_REQUIRE(!x);
+  BOOST_CHECK(x.error().code == ec::unavailable);
+  BOOST_CHECK_GT(x.error().retry_after_ms, 0u);
+  BOOST_CHECK_MESSAGE(x.error().message.find("beta") != std::string::npos, x.error().message);
+  auto never = find("b.safetensors");
+  BOOST_REQUIRE(!never);
+  BOOST_CHECK(never.error().code == ec::unknown_model);
+}
+
+BOOST_AUTO_TEST_CASE(a_model_of_a_node_that_drains_is_served_by_another_that_has_it) {
+  live("alpha", {vae_row("a.safetensors")}, 0, "draining");
+  live("beta", {vae_row("a.safetensors")});
+  auto x = find("a.safetensors");
+  BOOST_REQUIRE(x);
+  BOOST_CHECK_EQUAL(x->node, "beta");
+}
+
+BOOST_AUTO_TEST_CASE(a_model_is_unavailable_while_the_pool_here_starts_again) {
+  live("alpha", {vae_row("a.safetensors")});
+  live("beta", {});
+  self->send(uut, register_atom_v, std::string{"vae"}, pool_actor{});
+  run();
+  auto x = find("a.safetensors");
+  BOOST_REQUIRE(!x);
+  BOOST_CHECK(x.error().code == ec::unavailable);
+  self->send(uut, register_atom_v, std::string{"vae"}, pool);
+  run();
+  BOOST_CHECK(find("a.safetensors"));
+}
+
+BOOST_AUTO_TEST_CASE(a_name_is_unavailable_while_nobody_can_look_into_the_folders) {
+  live("alpha", {});
+  live("beta", {});
+  auto catalog = system.spawn(fixed_catalog, std::vector<model_row>{});
+  self->send(uut, register_atom_v, catalog);
+  end(catalog);
+  auto x = find("a.safetensors");
+  BOOST_REQUIRE(!x);
+  BOOST_CHECK(x.error().code == ec::unavailable);
 }
 
 BOOST_AUTO_TEST_CASE(an_unknown_name_is_unavailable_while_a_pool_of_its_kind_is_away) {
