@@ -184,7 +184,8 @@ private:
 
 class posix_directory final : public directory {
 public:
-  posix_directory(descriptor fd, std::string path) : fd_(std::move(fd)), path_(std::move(path)) {}
+  posix_directory(descriptor fd, std::string path, file_modes modes)
+    : fd_(std::move(fd)), path_(std::move(path)), modes_(modes) {}
 
   io_result<std::shared_ptr<directory>> open_directory(std::string_view name) override {
     if (auto ok = check(name); !ok)
@@ -200,14 +201,17 @@ public:
         code = ELOOP;
       return refuse("open the folder", path, code);
     }
-    return std::make_shared<posix_directory>(descriptor{fd}, std::move(path));
+    return std::make_shared<posix_directory>(descriptor{fd}, std::move(path), modes_);
   }
 
   io_result<void> make_directory(std::string_view name) override {
     if (auto ok = check(name); !ok)
       return ok;
-    if (::mkdirat(fd_.get(), std::string{name}.c_str(), 0777) != 0)
+    if (::mkdirat(fd_.get(), std::string{name}.c_str(), modes_.folder == 0 ? 0777 : 0700) != 0)
       return refuse("make the folder", below(name));
+    if (modes_.folder != 0
+        && ::fchmodat(fd_.get(), std::string{name}.c_str(), modes_.folder, 0) != 0)
+      return refuse("set the permissions of", below(name));
     return {};
   }
 
@@ -230,7 +234,8 @@ public:
       flags |= O_RDWR | O_CREAT | O_EXCL;
       break;
     }
-    descriptor fd{::openat(fd_.get(), std::string{name}.c_str(), flags, 0666)};
+    descriptor fd{
+      ::openat(fd_.get(), std::string{name}.c_str(), flags, modes_.file == 0 ? 0666 : 0600)};
     if (fd.get() < 0)
       return refuse("open", path);
     struct stat x;
@@ -238,6 +243,11 @@ public:
       return refuse("look at", path);
     if (!S_ISREG(x.st_mode))
       return io_fail(io_kind::other, path + " is not a regular file");
+    // What was there before keeps its permissions.
+    auto is_new = (flags & O_CREAT) != 0 && x.st_size == 0;
+    if (is_new && modes_.file != 0 && (x.st_mode & 07777) != modes_.file
+        && ::fchmod(fd.get(), modes_.file) != 0)
+      return refuse("set the permissions of", path);
     return std::make_shared<posix_file>(std::move(fd), std::move(path));
   }
 
@@ -342,15 +352,18 @@ private:
 
   descriptor fd_;
   std::string path_;
+  file_modes modes_;
 };
 
 class posix_file_system final : public file_system {
 public:
+  explicit posix_file_system(file_modes modes) : modes_(modes) {}
+
   io_result<std::shared_ptr<directory>> open_directory(const std::string& path) override {
     auto fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
       return refuse("open the folder", path);
-    return std::make_shared<posix_directory>(descriptor{fd}, path);
+    return std::make_shared<posix_directory>(descriptor{fd}, path, modes_);
   }
 
   io_result<std::shared_ptr<directory>> make_directories(const std::string& path) override {
@@ -368,12 +381,15 @@ public:
     auto name = trimmed.substr(slash == trimmed.npos ? 0 : slash + 1);
     return make_below(*parent, name);
   }
+
+private:
+  file_modes modes_;
 };
 
 } // namespace
 
-std::shared_ptr<file_system> make_posix_file_system() {
-  return std::make_shared<posix_file_system>();
+std::shared_ptr<file_system> make_posix_file_system(file_modes modes) {
+  return std::make_shared<posix_file_system>(modes);
 }
 
 } // namespace luna::storage

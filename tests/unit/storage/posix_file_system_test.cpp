@@ -1,6 +1,9 @@
 #include <boost/test/unit_test.hpp>
 
 #include <fstream>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <utility>
 
 #include "storage/posix_file_system.hpp"
 #include "temporary_folder.hpp"
@@ -37,6 +40,39 @@ io_kind kind_of(const io_result<T>& x) {
 } // namespace
 
 BOOST_FIXTURE_TEST_SUITE(posix_file_system_test, fixture)
+
+BOOST_AUTO_TEST_CASE(what_is_made_has_the_permissions_asked_for_whatever_the_umask) {
+  auto before = ::umask(0027);
+  auto modes_with = [&](file_modes modes) {
+    auto made = make_posix_file_system(modes)->make_directories(folder.path.string() + "/a");
+    BOOST_REQUIRE(made);
+    BOOST_REQUIRE((*made)->open("f", open_mode::create_new));
+    struct stat file{};
+    struct stat dir{};
+    ::stat((folder.path.string() + "/a/f").c_str(), &file);
+    ::stat((folder.path.string() + "/a").c_str(), &dir);
+    BOOST_REQUIRE((*made)->remove("f"));
+    ::rmdir((folder.path.string() + "/a").c_str());
+    return std::pair{file.st_mode & 07777, dir.st_mode & 07777};
+  };
+  auto by_umask = modes_with({});
+  auto exact = modes_with({0664, 02775});
+  auto closed = modes_with({0600, 0700});
+  ::umask(before);
+  BOOST_CHECK(by_umask == std::pair(0640u, 0750u));
+  BOOST_CHECK(exact == std::pair(0664u, 02775u));
+  BOOST_CHECK(closed == std::pair(0600u, 0700u));
+}
+
+BOOST_AUTO_TEST_CASE(what_was_there_keeps_its_permissions) {
+  write("f", "x");
+  ::chmod((folder.path.string() + "/f").c_str(), 0640);
+  auto there = make_posix_file_system({0600, 0700})->open_directory(folder.path);
+  BOOST_REQUIRE((*there)->open("f", open_mode::create));
+  struct stat x{};
+  ::stat((folder.path.string() + "/f").c_str(), &x);
+  BOOST_CHECK_EQUAL(x.st_mode & 07777, 0640u);
+}
 
 BOOST_AUTO_TEST_CASE(gathered_pieces_are_written_one_after_the_other) {
   auto handle = root->open("a", open_mode::create_new);
