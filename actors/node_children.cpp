@@ -38,6 +38,11 @@ result<void> start_child(self_pointer self, const child_spec& spec) {
   return {};
 }
 
+/// A child's name as events tell it: that of a pool without "pools/".
+std::string plain_name(const std::string& child) {
+  return child.substr(child.rfind('/') + 1);
+}
+
 /// Ends the children that hold handles of one that died; they come back by their own timers.
 void end_dependents(self_pointer self, const std::string& name) {
   for (auto& spec : self->state.plan.children) {
@@ -92,8 +97,10 @@ void restart_child(self_pointer self, const std::string& name) {
   spdlog::info("{}/{} runs again", state.plan.node, name);
   apply_mode(self); // a new device starts with the default
   publish(self, "pool",
-          nlohmann::json{
-            {"event", "pool"}, {"node", state.plan.node}, {"name", name}, {"state", "restarted"}}
+          nlohmann::json{{"event", "pool"},
+                         {"node", state.plan.node},
+                         {"name", plain_name(name)},
+                         {"state", "restarted"}}
             .dump());
   refresh_snapshot(self, false);
 }

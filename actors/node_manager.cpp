@@ -44,7 +44,7 @@ node_manager_actor::behavior_type node_manager(self_pointer self, node_plan plan
     dial_earlier_nodes(self);
     self->send(self, tick_atom_v); // the first snapshot says that the node has started
   } else {
-    state.plan.on_started(std::move(started));
+    std::exchange(state.plan.on_started, nullptr)(std::move(started));
   }
   return {
     [self](join_atom, const node_greeting& x) { return welcome(self, x); },

@@ -12,6 +12,7 @@
 #include "nodes/configuration_reader.hpp"
 #include "nodes/configuration_text.hpp"
 #include "nodes/configuration_values.hpp"
+#include "nodes/private_file.hpp"
 
 namespace luna {
 
@@ -145,6 +146,8 @@ private:
     in.duration("keep", saving.keep, 1min, 24h * 3650);
     in.number("max-jobs", saving.max_jobs, 1, 10'000'000);
     in.number("attempts", saving.attempts, 1, 100);
+    in.mode("file-mode", saving.file_mode, 0600);
+    in.mode("folder-mode", saving.folder_mode, 0700);
     in.sections("targets", [this](section_reader& target) { read_target(target); });
   }
 
@@ -192,6 +195,8 @@ private:
     in.size("body", limits.body, mib);
     in.size("buffers", limits.buffers, mib);
     in.texts("forbidden-commands", limits.forbidden_commands);
+    in.duration("hello-timeout", limits.hello_timeout, 100ms, 10min);
+    in.duration("progress-timeout", limits.progress_timeout, 100ms, 10min);
   }
 
   void read_log(section_reader& in) {
@@ -294,17 +299,19 @@ void complete(cluster_configuration& configuration) {
 }
 
 result<std::string> read_secret(const std::filesystem::path& file) {
+  const auto name = "cluster.secret-file: the file " + file.string();
+  if (auto ok = check_private_file(file.string(), "cluster.secret-file: the file"); !ok)
+    return fail(ok);
   std::ifstream in{file, std::ios::binary};
   std::string secret{std::istreambuf_iterator<char>{in}, {}};
   if (!in)
-    return fail(ec::bad_request, "the secret file " + file.string() + " cannot be read");
+    return fail(ec::bad_request, name + " cannot be read");
   if (secret.ends_with("\r\n"))
     secret.resize(secret.size() - 2);
   else if (secret.ends_with('\n'))
     secret.pop_back();
   if (secret.size() < 16)
-    return fail(ec::bad_request, "the secret file " + file.string() + " holds "
-                                   + std::to_string(secret.size())
+    return fail(ec::bad_request, name + " holds " + std::to_string(secret.size())
                                    + " bytes, a secret has at least 16");
   return secret;
 }

@@ -131,6 +131,8 @@ struct saving_section {
   uint64_t max_jobs = 100000;
   uint32_t attempts = 5;
   std::vector<target_configuration> targets;
+  uint32_t file_mode = 0;   ///< of pictures, 0644 and so on; 0 = as the process's umask has it
+  uint32_t folder_mode = 0; ///< of folders made for them; 0 = as the umask has it
 
   friend bool operator==(const saving_section&, const saving_section&) = default;
 };
@@ -150,6 +152,10 @@ struct limits_section {
   uint64_t body = uint64_t{1} << 30;    ///< bytes of one body
   uint64_t buffers = uint64_t{4} << 30; ///< all bodies and transfers of a node together
   std::vector<std::string> forbidden_commands;
+
+  /// How long a peer may take to say hello, and a frame or a write to make progress.
+  std::chrono::milliseconds hello_timeout{10000};
+  std::chrono::milliseconds progress_timeout{30000};
 
   friend bool operator==(const limits_section&, const limits_section&) = default;
 };
@@ -224,7 +230,8 @@ std::string print_configuration(const cluster_configuration& configuration);
 /// Whether a host can be reached from this machine only: 127.0.0.0/8, ::1, localhost.
 bool is_loopback(std::string_view host);
 
-/// The shared secret of clients: the file's bytes without a trailing newline, at least 16.
+/// The shared secret of clients: the file's bytes without a trailing newline, at least 16. Refused
+/// if strangers can read it (nodes/private_file.hpp).
 result<std::string> read_secret(const std::filesystem::path& file);
 
 } // namespace luna

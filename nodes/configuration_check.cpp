@@ -101,6 +101,8 @@ private:
       const auto path = element("pools", i);
       if (!names.insert(pool.name).second)
         add(path + ".name", "another pool has the name " + in_quotes(pool.name) + " too");
+      if (is_device_name(pool.name))
+        add(path + ".name", in_quotes(pool.name) + " is the name of a device, choose another name");
       const auto* node = all_.find_node(pool.node);
       if (pool.node != "any" && node == nullptr) {
         auto known = node_names_;

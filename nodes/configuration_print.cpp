@@ -155,6 +155,8 @@ void print_saving(printer& out, const saving_section& saving) {
   out.key("keep", saving.keep);
   out.key("max-jobs", saving.max_jobs);
   out.key("attempts", saving.attempts);
+  out.key("file-mode", saving.file_mode == 0 ? "" : format_mode(saving.file_mode));
+  out.key("folder-mode", saving.folder_mode == 0 ? "" : format_mode(saving.folder_mode));
   if (!saving.targets.empty()) {
     out.open("targets = [");
     for (const auto& target : saving.targets) {
@@ -188,6 +190,8 @@ void print_limits(printer& out, const limits_section& limits) {
   out.key("body", bytes{limits.body});
   out.key("buffers", bytes{limits.buffers});
   out.key("forbidden-commands", limits.forbidden_commands);
+  out.key("hello-timeout", limits.hello_timeout);
+  out.key("progress-timeout", limits.progress_timeout);
   out.close("}");
 }
 

@@ -204,6 +204,20 @@ void section_reader::endpoint(std::string_view key, std::optional<host_port>& ou
                                   + found.substr(0, 60) + '"');
 }
 
+void section_reader::mode(std::string_view key, uint32_t& out, uint32_t least) {
+  std::string found;
+  text(key, found);
+  if (found.empty())
+    return;
+  auto bits = parse_mode(found);
+  if (bits && (*bits & least) == least)
+    out = *bits;
+  else
+    problems_.add(name_of(key), "expected permissions like \"" + format_mode(least | least >> 3)
+                                  + "\", at least \"" + format_mode(least) + "\", found \""
+                                  + found.substr(0, 60) + '"');
+}
+
 std::optional<int64_t> section_reader::integer(std::string_view key, int64_t least, int64_t most) {
   const auto* value = find(key);
   if (value == nullptr)

@@ -69,6 +69,9 @@ public:
                 std::chrono::milliseconds least, std::chrono::milliseconds most);
   void endpoint(std::string_view key, std::optional<host_port>& out);
 
+  /// File permissions, "0644". @param least the bits that must be set.
+  void mode(std::string_view key, uint32_t& out, uint32_t least);
+
   template <class T>
   void number(std::string_view key, T& out, int64_t least, int64_t most) {
     if (const auto found = integer(key, least, most))

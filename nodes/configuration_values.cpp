@@ -70,6 +70,21 @@ std::string format_duration(std::chrono::milliseconds duration) {
   return std::to_string(count) + "ms";
 }
 
+std::optional<uint32_t> parse_mode(std::string_view text) {
+  uint32_t mode = 0;
+  auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), mode, 8);
+  if (text.size() != 4 || problem != std::errc{} || end != text.data() + text.size())
+    return std::nullopt;
+  return mode;
+}
+
+std::string format_mode(uint32_t mode) {
+  std::string text(4, '0');
+  for (auto i = text.rbegin(); i != text.rend(); ++i, mode >>= 3)
+    *i = static_cast<char>('0' + (mode & 7));
+  return text;
+}
+
 std::optional<host_port> parse_host_port(std::string_view text) {
   const auto colon = text.rfind(':');
   if (colon == std::string_view::npos || colon == 0)

@@ -24,6 +24,10 @@ std::string format_size(uint64_t bytes);
 /// "168h", "300s", "250ms": the largest unit that divides it.
 std::string format_duration(std::chrono::milliseconds duration);
 
+/// "0644", "2775": four octal digits; nothing for other text.
+std::optional<uint32_t> parse_mode(std::string_view text);
+std::string format_mode(uint32_t mode);
+
 /// "host:port" or "[ipv6]:port", port 0 to 65535.
 std::optional<host_port> parse_host_port(std::string_view text);
 

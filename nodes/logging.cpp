@@ -2,12 +2,18 @@
 
 #include <nlohmann/json.hpp>
 #include <spdlog/pattern_formatter.h>
-#include <spdlog/sinks/basic_file_sink.h>
+#include <spdlog/sinks/base_sink.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
 #include <memory>
+#include <mutex>
 #include <string>
+#include <unistd.h>
+#include <utility>
 
 namespace luna {
 
@@ -29,15 +35,67 @@ public:
   }
 };
 
+/// A log file that is its owner's alone, and can be opened anew after somebody has moved it away.
+/// Prompts and paths of users stand in it. Lines are written at once.
+class log_file : public spdlog::sinks::base_sink<std::mutex> {
+public:
+  explicit log_file(std::string path) : path_(std::move(path)) {}
+
+  ~log_file() override {
+    if (descriptor_ >= 0)
+      ::close(descriptor_);
+  }
+
+  /// @returns false with errno; what was open stays open.
+  bool open() {
+    auto descriptor = ::open(path_.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+    if (descriptor < 0)
+      return false;
+    std::lock_guard guard{mutex_};
+    if (auto old = std::exchange(descriptor_, descriptor); old >= 0)
+      ::close(old);
+    return true;
+  }
+
+  const std::string& path() const { return path_; }
+
+protected:
+  void sink_it_(const spdlog::details::log_msg& message) override {
+    spdlog::memory_buf_t line;
+    formatter_->format(message, line);
+    for (size_t done = 0; done < line.size();) {
+      auto n = ::write(descriptor_, line.data() + done, line.size() - done);
+      if (n < 0 && errno == EINTR)
+        continue;
+      if (n <= 0)
+        return; // a full disk must not end the node
+      done += static_cast<size_t>(n);
+    }
+  }
+
+  void flush_() override {}
+
+private:
+  std::string path_;
+  int descriptor_ = -1;
+};
+
+failure cannot_open(const std::string& path) {
+  return {
+    ec::bad_request, "log.file: " + path + " cannot be opened: " + std::strerror(errno), 0, {}};
+}
+
 } // namespace
 
 result<void> start_logging(const log_section& log) {
   std::shared_ptr<spdlog::logger> logger;
-  try {
-    logger = log.file.empty() ? spdlog::stderr_color_mt("luna")
-                              : spdlog::basic_logger_mt("luna", log.file);
-  } catch (const spdlog::spdlog_ex& ex) {
-    return fail(ec::bad_request, std::string{"log.file cannot be opened: "} + ex.what());
+  if (log.file.empty()) {
+    logger = spdlog::stderr_color_mt("luna");
+  } else {
+    auto file = std::make_shared<log_file>(log.file);
+    if (!file->open())
+      return tl::make_unexpected(cannot_open(log.file));
+    logger = std::make_shared<spdlog::logger>("luna", std::move(file));
   }
   if (log.format == "json") {
     auto formatter = std::make_unique<spdlog::pattern_formatter>();
@@ -51,6 +109,20 @@ result<void> start_logging(const log_section& log) {
   logger->flush_on(spdlog::level::info);
   spdlog::set_default_logger(std::move(logger));
   return {};
+}
+
+void reopen_log() {
+  constexpr auto no_more = "SIGHUP does nothing else: a changed configuration needs a restart";
+  for (auto& sink : spdlog::default_logger()->sinks()) {
+    auto file = std::dynamic_pointer_cast<log_file>(sink);
+    if (!file)
+      spdlog::info("SIGHUP: the log goes to standard error, there is no file to open anew; {}",
+                   no_more);
+    else if (file->open())
+      spdlog::info("the log file was opened anew; {}", no_more);
+    else
+      spdlog::error("{}; the log goes on in the old file", cannot_open(file->path()).message);
+  }
 }
 
 } // namespace luna

@@ -10,4 +10,7 @@ namespace luna {
 /// @returns `bad_request` if the file cannot be opened.
 result<void> start_logging(const log_section& log);
 
+/// Opens the log file anew, for whoever moved it away, and says in it that this was all.
+void reopen_log();
+
 } // namespace luna

@@ -6,23 +6,29 @@
 #include <spdlog/spdlog.h>
 
 #include <atomic>
+#include <cerrno>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <future>
 #include <iostream>
+#include <string>
+#include <sys/stat.h>
 #include <thread>
 #include <unistd.h>
+#include <vector>
 
 #include "actors/dialer.hpp"
+#include "actors/listening_socket.hpp"
 #include "actors/node_manager.hpp"
 #include "actors/state_keeper.hpp"
 #include "models/device.hpp"
 #include "nodes/actor_config.hpp"
 #include "nodes/command_line.hpp"
 #include "nodes/logging.hpp"
+#include "nodes/preflight.hpp"
 #include "nodes/signals.hpp"
-#include "nodes/tls_files.hpp"
 #include "nodes/watchdog.hpp"
 #include "nodes/wiring.hpp"
 #include "storage/data_lock.hpp"
@@ -43,26 +49,34 @@ int complain(const failure& why, int status) {
   return status;
 }
 
+int complain(const std::vector<std::string>& problems, int status) {
+  for (auto& problem : problems)
+    std::cerr << "luna-node: " << problem << std::endl;
+  return status;
+}
+
 /// What a running node has open on its disk.
 struct node_data {
-  std::shared_ptr<storage::file_system> files;
   std::shared_ptr<storage::directory> folder;
   storage::data_lock lock;
   cluster_state kept;
 };
 
+/// Pixels, prompts and the epoch: for the node's user alone.
 result<node_data> open_data(const std::string& path) {
-  auto files = storage::make_posix_file_system();
+  auto files = storage::make_posix_file_system({0600, 0700});
   auto folder = files->make_directories(path);
   if (!folder)
     return fail(ec::not_permitted, "the data folder cannot be used: " + folder.error().message);
+  if (::chmod(path.c_str(), 0700) != 0) // it may be older than this rule
+    spdlog::warn("the data folder {} is not this user's alone: {}", path, std::strerror(errno));
   auto lock = storage::data_lock::take(**folder, ::getpid());
   if (!lock)
     return fail(lock);
   auto state = storage::durable_state{*folder}.load();
   if (!state)
     return fail(state);
-  return node_data{files, *folder, std::move(*lock), {state->epoch, state->mode}};
+  return node_data{*folder, std::move(*lock), {state->epoch, state->mode}};
 }
 
 node_plan plan_of(const node_wiring& wiring, const node_data& data, caf::actor_system& system) {
@@ -98,8 +112,12 @@ result<void> publish(caf::actor_system& system, const node_wiring& wiring,
                   : system.middleman().publish(manager, node.port, node.bind.c_str(), true);
   if (port)
     return {};
-  return fail(ec::unavailable, "node " + node.name + " cannot listen on " + node.bind + ":"
-                                 + std::to_string(node.port) + ": " + system.render(port.error()));
+  // Somebody took it since check_ports.
+  auto ok = listening_socket::check(node.bind, node.port);
+  return fail(ec::unavailable,
+              "node " + node.name + ": "
+                + (ok ? "cannot listen on " + node.bind + ":" + std::to_string(node.port)
+                      : ok.error().message));
 }
 
 void say_ready(const node_wiring& wiring) {
@@ -113,14 +131,28 @@ int serve(const node_manager_actor& manager, std::chrono::milliseconds drain,
           const std::atomic<int>& exit_status) {
   auto stopping = false;
   for (;;) {
-    if (wait_for_signal() == signal_kind::node_stopped)
+    auto signal = wait_for_signal();
+    if (signal == signal_kind::node_stopped)
       return exit_status;
+    if (signal == signal_kind::hangup) {
+      reopen_log();
+      continue;
+    }
     if (std::exchange(stopping, true)) {
       spdlog::warn("second signal: stopping at once");
       std::_Exit(had_to_kill);
     }
     caf::anon_send<caf::message_priority::high>(manager, drain_atom_v,
                                                 static_cast<uint32_t>(drain.count()));
+  }
+}
+
+/// Ends what has started of a node that cannot start. Nothing runs there yet that would take long.
+void stop_at_once(const node_manager_actor& manager) {
+  constexpr uint32_t patience_ms = 1000;
+  caf::anon_send<caf::message_priority::high>(manager, drain_atom_v, patience_ms);
+  while (wait_for_signal() != signal_kind::node_stopped) {
+    // nop
   }
 }
 
@@ -150,6 +182,7 @@ int run(const node_wiring& wiring, const node_data& data) {
     status = serve(manager, wiring.configuration.cluster.cluster.drain, exit_status);
   } else {
     complain(ready.error(), cannot_start);
+    stop_at_once(manager);
   }
   at_end.start(std::chrono::seconds{3}, status == 0 ? had_to_kill : status);
   caf::anon_send_exit(manager, caf::exit_reason::user_shutdown);
@@ -164,15 +197,19 @@ int start(effective_configuration configuration) {
   if (!configuration.not_built.empty())
     spdlog::warn("the configuration has keys of parts that this version does not have yet: {}",
                  fmt::join(configuration.not_built, ", "));
-  if (auto ok = check_tls_files(configuration.cluster.cluster.tls); !ok)
-    return complain(ok.error(), bad_configuration);
+  if (auto problems = file_problems(configuration); !problems.empty())
+    return complain(problems, bad_configuration);
   auto data = open_data(configuration.self().data);
   if (!data)
     return complain(data.error(), cannot_start);
+  if (auto free = check_ports(configuration); !free)
+    return complain(free.error(), cannot_start);
+  auto& saving = configuration.cluster.saving;
+  auto pictures = storage::make_posix_file_system({saving.file_mode, saving.folder_mode});
   auto wiring = prepare(std::move(configuration));
   if (!wiring)
     return complain(wiring.error(), bad_configuration);
-  wiring->files = data->files;
+  wiring->files = std::move(pictures);
   wiring->data = data->folder;
   return run(*wiring, *data);
 }
@@ -194,6 +231,11 @@ int main(int argc, char** argv) {
     return 0;
   }
   if (called.run->check_config) {
+    auto problems = file_problems(*configuration);
+    auto places = place_problems(*configuration);
+    problems.insert(problems.end(), places.begin(), places.end());
+    if (!problems.empty())
+      return complain(problems, bad_configuration);
     std::cout << "the configuration is good: node " << configuration->node << " of "
               << configuration->cluster.nodes.size() << "\n";
     return 0;

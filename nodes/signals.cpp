@@ -11,7 +11,7 @@ namespace {
 sigset_t our_signals() {
   sigset_t set;
   sigemptyset(&set);
-  for (auto number : {SIGINT, SIGTERM, SIGUSR1})
+  for (auto number : {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2})
     sigaddset(&set, number);
   return set;
 }
@@ -26,11 +26,22 @@ void block_signals() {
 
 signal_kind wait_for_signal() {
   auto set = our_signals();
-  int number = 0;
-  while (::sigwait(&set, &number) != 0) {
-    // nop
+  for (;;) {
+    siginfo_t info{};
+    switch (::sigwaitinfo(&set, &info)) {
+    case SIGINT:
+    case SIGTERM:
+      return signal_kind::stop;
+    case SIGHUP:
+      return signal_kind::hangup;
+    case SIGUSR1:
+      if (info.si_pid == ::getpid())
+        return signal_kind::node_stopped;
+      break;
+    default: // interrupted, or a signal without a meaning here
+      break;
+    }
   }
-  return number == SIGUSR1 ? signal_kind::node_stopped : signal_kind::stop;
 }
 
 void wake_main() {

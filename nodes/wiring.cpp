@@ -107,7 +107,8 @@ child_spec pool_child(const node_wiring& wiring, const pool_configuration& pool,
     caf::anon_send(parts.directory, register_atom_v, name, pool_actor{});
     caf::anon_send(parts.exchange, register_atom_v, name, pool_actor{});
   };
-  return {pool.name, {device, "catalog", "directory", "exchange"}, start, forget};
+  // A name of its own kind: a pool may be called as a part of the node is.
+  return {"pools/" + pool.name, {device, "catalog", "directory", "exchange"}, start, forget};
 }
 
 void add_pools(const node_wiring& wiring, std::vector<child_spec>& children) {

@@ -26,7 +26,7 @@ struct node_wiring {
   std::string starter_token; ///< of who started the node; empty: none
   std::shared_ptr<storage::file_system> files;
   std::shared_ptr<storage::directory> data;     ///< of the node; locked by main
-  std::shared_ptr<std::string> gateway_address; ///< "-" until the gateway listens
+  std::shared_ptr<std::string> gateway_address; ///< all, with commas; "-" until the gateway listens
 };
 
 /// Looks at folders and devices. @returns what is wrong with them.

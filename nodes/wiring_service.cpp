@@ -113,6 +113,8 @@ gateway_options plan_gateway(const node_wiring& wiring) {
   options.connections = limits.connections;
   options.handshakes = limits.handshakes;
   options.in_flight = limits.in_flight;
+  options.hello_time = limits.hello_timeout;
+  options.progress_time = limits.progress_timeout;
   if (!wiring.secret.empty())
     options.secret = wiring.secret;
   options.forbidden_commands = limits.forbidden_commands;
@@ -138,7 +140,7 @@ child_spec gateway_child(const node_wiring& wiring) {
       return fail(gateway);
     // After a crash it listens where it listened before: clients come back to the same address.
     options.port = gateway->port;
-    *address = to_string(host_port{gateway->host, gateway->port});
+    *address = fmt::format("{}", fmt::join(gateway->addresses, ","));
     parts.gateway = gateway->gateway;
     return caf::actor_cast<caf::strong_actor_ptr>(parts.gateway);
   };

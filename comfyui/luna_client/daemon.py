@@ -256,11 +256,12 @@ def _first_line(stdout: IO[bytes], deadline: float) -> str | None:
 
 
 def _gateway_of(line: str) -> str:
-    """The address in ``ready node=NAME gateway=HOST:PORT``; "" if there is none."""
+    """The first address in ``ready node=NAME gateway=HOST:PORT,HOST:PORT``; "" if there is none."""
     words = line.split()
     if words[:1] != ["ready"]:
         return ""
-    address = dict(word.partition("=")[::2] for word in words).get("gateway", "-")
+    addresses = dict(word.partition("=")[::2] for word in words).get("gateway", "-")
+    address = addresses.partition(",")[0]
     return "" if address == "-" else address
 
 

@@ -79,7 +79,12 @@ class NodeProcess:
 
     @property
     def gateway(self) -> str:
-        return self.said[0].partition("gateway=")[2]
+        """The first address that a client can dial."""
+        return self.gateways[0]
+
+    @property
+    def gateways(self) -> list[str]:
+        return self.said[0].partition("gateway=")[2].split(",")
 
     @property
     def running(self) -> bool:

@@ -7,7 +7,7 @@ import socket
 from collections.abc import Mapping
 from typing import Any
 
-from fake_server import ERROR, HEAD, HELLO, REQUEST, frame
+from fake_server import CANCEL, ERROR, HEAD, HELLO, REQUEST, frame
 from luna_client.handshake import split_address
 
 
@@ -16,6 +16,7 @@ class RawPeer:
 
     def __init__(self, address: str, hello: bool = True) -> None:
         self.socket = socket.create_connection(split_address(address), 60.0)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.offer: dict[str, Any] = {}
         self.welcome: dict[str, Any] = {}
         if hello:
@@ -38,6 +39,9 @@ class RawPeer:
 
     def request(self, request_id: int, cmd: str, body: bytes = b"", **fields: Any) -> None:
         self.send(frame(REQUEST, request_id, {"cmd": cmd, **fields}, body))
+
+    def cancel(self, request_id: int) -> None:
+        self.send(frame(CANCEL, request_id, {}))
 
     def read(self) -> tuple[int, int, dict[str, Any], bytes]:
         """The next frame: kind, id, header, body. Raises EOFError when the server has closed."""

@@ -255,6 +255,7 @@ def test_a_secret_is_asked_for_and_proved(
     start_node: Start, cluster_file: Any, tmp_path: Any
 ) -> None:
     (tmp_path / "secret").write_text("sixteen bytes are the least\n")
+    (tmp_path / "secret").chmod(0o600)
     config = cluster_file.write("alpha")
     text = config.read_text().replace(
         'name = "test"', f'name = "test"\n secret-file = "{tmp_path}/secret"'

@@ -53,6 +53,14 @@ BOOST_AUTO_TEST_CASE(a_gateway_off_loopback_needs_a_secret) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(a_pool_is_not_called_as_a_device_is) {
+  for (const auto* name : {"cpu", "cuda:0"}) {
+    auto c = sound();
+    c.pools[0].name = name;
+    check_problem(c, "pools[0].name", "the name of a device");
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_node_off_loopback_needs_tls) {
   auto c = sound();
   c.nodes[1].host = c.nodes[1].bind = "10.0.0.2";

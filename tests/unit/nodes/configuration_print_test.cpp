@@ -44,9 +44,11 @@ cluster_configuration unusual() {
               3,
               9,
               {{"t", "s3", "https://e:1", "buc", "r", "pre/", "virtual", "ask", "/cred", "/ca",
-                uint64_t{7} << 20, uint64_t{6} << 20, 7s, 9}}};
+                uint64_t{7} << 20, uint64_t{6} << 20, 7s, 9}},
+              0664,
+              02775};
   c.caches = {5, 0};
-  c.limits = {1, 2, 3, uint64_t{3} << 20, uint64_t{5} << 20, {"shutdown", "reset"}};
+  c.limits = {1, 2, 3, uint64_t{3} << 20, uint64_t{5} << 20, {"shutdown", "reset"}, 4s, 5s};
   c.log = {"trace", "/l", "json"};
   complete(c);
   return c;

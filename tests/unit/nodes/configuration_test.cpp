@@ -256,13 +256,17 @@ BOOST_AUTO_TEST_CASE(a_file_that_is_not_there_is_an_error_with_its_name) {
 
 BOOST_AUTO_TEST_CASE(a_secret_is_the_file_without_its_last_newline_and_has_16_bytes) {
   const testing::temporary_folder folder;
-  BOOST_TEST(read_secret(folder.write("a", "0123456789abcdef\n")).value() == "0123456789abcdef");
-  BOOST_TEST(read_secret(folder.write("b", "0123456789abcdef\n\n")).value()
+  BOOST_TEST(read_secret(folder.write_private("a", "0123456789abcdef\n")).value()
+             == "0123456789abcdef");
+  BOOST_TEST(read_secret(folder.write_private("b", "0123456789abcdef\n\n")).value()
              == "0123456789abcdef\n");
-  BOOST_TEST(read_secret(folder.write("d", "0123456789abcdef\r\n")).value() == "0123456789abcdef");
-  BOOST_TEST(read_secret(folder.write("e", "0123456789abcdef\r")).value() == "0123456789abcdef\r");
-  BOOST_TEST(!read_secret(folder.write("c", "0123456789abcde\n")).has_value());
+  BOOST_TEST(read_secret(folder.write_private("d", "0123456789abcdef\r\n")).value()
+             == "0123456789abcdef");
+  BOOST_TEST(read_secret(folder.write_private("e", "0123456789abcdef\r")).value()
+             == "0123456789abcdef\r");
+  BOOST_TEST(!read_secret(folder.write_private("c", "0123456789abcde\n")).has_value());
   BOOST_TEST(!read_secret(folder.path() / "missing").has_value());
+  BOOST_TEST(!read_secret(folder.write("open", "0123456789abcdef\n")).has_value());
 }
 
 BOOST_AUTO_TEST_SUITE_END()

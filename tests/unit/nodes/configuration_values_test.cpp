@@ -30,6 +30,15 @@ BOOST_AUTO_TEST_CASE(sizes_and_durations_are_written_as_they_are_read) {
   BOOST_TEST(format_duration(0s) == "0s");
 }
 
+BOOST_AUTO_TEST_CASE(permissions_are_four_octal_digits) {
+  BOOST_TEST(parse_mode("0644").value() == 0644u);
+  BOOST_TEST(parse_mode("2775").value() == 02775u);
+  for (const auto* text : {"", "644", "0844", "06440", "rw-r", "-644", "0x64"})
+    BOOST_TEST(!parse_mode(text).has_value(), text);
+  BOOST_TEST(format_mode(0644) == "0644");
+  BOOST_TEST(format_mode(02775) == "2775");
+}
+
 BOOST_AUTO_TEST_CASE(addresses_have_host_and_port) {
   BOOST_TEST((parse_host_port("127.0.0.1:19283") == host_port{"127.0.0.1", 19283}));
   BOOST_TEST((parse_host_port("[::1]:0") == host_port{"::1", 0}));

@@ -33,6 +33,13 @@ public:
     return file.string();
   }
 
+  /// The same with permissions for nobody else.
+  std::string write_private(const std::string& name, const std::string& text) const {
+    const auto file = write(name, text);
+    std::filesystem::permissions(file, std::filesystem::perms{0600});
+    return file;
+  }
+
 private:
   std::filesystem::path path_;
 };
