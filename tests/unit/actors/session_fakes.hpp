@@ -151,7 +151,7 @@ struct save_desk {
   std::deque<job> submits;
   std::deque<held_promise<std::string>> waits;
   std::vector<caf::actor_addr> waiting; ///< who asked for them
-  std::vector<std::string> asked; ///< "status 7", "wait 7 500", "list failed 5"
+  std::vector<std::string> asked;       ///< "status 7", "wait 7 500", "list failed 5"
 };
 
 inline save_sink_actor::behavior_type fake_saves(save_sink_actor::pointer self,
