@@ -81,7 +81,7 @@ void welcome(connection_pointer self) {
   state.welcome = true;
   state.session = self->system().spawn(luna::session, state.core->context,
                                        caf::actor_cast<connection_actor>(self->ctrl()),
-                                       protocol::is_loopback(self->remote_addr(state.handle)));
+                                       protocol::is_loopback(state.address));
   self->monitor(state.session);
 }
 

@@ -298,9 +298,9 @@ void complete(cluster_configuration& configuration) {
     saving.output_folders.push_back(saver->data + "/output");
 }
 
-result<std::string> read_secret(const std::filesystem::path& file) {
-  const auto name = "cluster.secret-file: the file " + file.string();
-  if (auto ok = check_private_file(file.string(), "cluster.secret-file: the file"); !ok)
+result<std::string> read_secret(const std::filesystem::path& file, const std::string& what) {
+  const auto name = what + " " + file.string();
+  if (auto ok = check_private_file(file.string(), what); !ok)
     return fail(ok);
   std::ifstream in{file, std::ios::binary};
   std::string secret{std::istreambuf_iterator<char>{in}, {}};

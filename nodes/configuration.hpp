@@ -232,6 +232,8 @@ bool is_loopback(std::string_view host);
 
 /// The shared secret of clients: the file's bytes without a trailing newline, at least 16. Refused
 /// if strangers can read it (nodes/private_file.hpp).
-result<std::string> read_secret(const std::filesystem::path& file);
+/// @param what how a sentence names it.
+result<std::string> read_secret(const std::filesystem::path& file,
+                                const std::string& what = "cluster.secret-file: the file");
 
 } // namespace luna

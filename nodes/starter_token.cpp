@@ -17,7 +17,7 @@ result<std::string> read_starter_token(const std::filesystem::path& file) {
       return fail(ec::not_permitted,
                   "the token file " + file.string() + " belongs to another user than the node's");
   }
-  return read_secret(file);
+  return read_secret(file, "the token file");
 }
 
 } // namespace luna
