@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -294,6 +295,17 @@ def test_the_loaders_note_goes_when_luna_does_the_work_again(
     assert shown(host) == [("5", "clear", "")]
     decode()
     assert shown(host) == []
+
+
+def test_what_luna_warns_of_is_seen_on_the_node(work: Fallback, host: FakeHost) -> None:
+    host.node = "9"
+
+    def decode(found: Any, _tell: Any, _stop: Any) -> str:
+        work.warnings = (SimpleNamespace(message="12 values are not finite"),)  # type: ignore
+        return _ask(found)
+
+    assert work.do("the decode", decode, lambda local: local) == "remote"
+    assert shown(host) == [("9", "note", "luna: 12 values are not finite")]
 
 
 def test_without_a_running_node_nothing_is_sent(
