@@ -35,13 +35,13 @@ node_manager_actor::behavior_type node_manager(self_pointer self, node_plan plan
   state.plan = std::move(plan);
   state.state = state.plan.kept;
   self->set_down_handler([self](caf::down_msg& x) {
-    if (!child_down(self, x))
+    if (!child_down(self, x) && !joining_failed(self, x))
       peer_down(self, x);
   });
   state.parts.manager = caf::actor_cast<node_manager_actor>(self->ctrl());
   auto started = start_children(self);
   if (started) {
-    dial_earlier_nodes(self);
+    dial_all_nodes(self);
     self->send(self, tick_atom_v); // the first snapshot says that the node has started
   } else {
     std::exchange(state.plan.on_started, nullptr)(std::move(started));
@@ -61,7 +61,7 @@ node_manager_actor::behavior_type node_manager(self_pointer self, node_plan plan
     },
     [self](tick_atom) { tick(self); },
     [self](restart_atom, const std::string& name) { restart_child(self, name); },
-    [self](dial_atom, const std::string& node) { dial(self, node); },
+    [self](dial_atom, const std::string& node) { redial(self, node); },
   };
 }
 

@@ -59,7 +59,14 @@ struct node_plan {
   std::string node;
   std::string version;
   std::vector<peer_address> nodes; ///< all, in the configuration's order; the first is the home
-  bool tls = false;
+
+  /// What the other nodes' configurations must have in common with this one's: key and value.
+  std::map<std::string, std::string> agreement;
+
+  /// With TLS: whom to ask, by (get_atom, node id), for the names that a peer's certificate proves
+  /// (node_link.hpp: the broker of BASP). Null: greetings are believed.
+  caf::actor identities;
+
   std::vector<child_spec> children; ///< in start order
   restart_limits limits;
   uint64_t seed = 0;  ///< of the restarts' jitter
@@ -70,10 +77,16 @@ struct node_plan {
   std::function<dialer_actor(caf::actor_system&)> make_dialer;
 
   std::chrono::milliseconds tick{1000};
-  std::chrono::milliseconds redial{500}; ///< first pause; doubles up to 8 times as long
+  std::chrono::milliseconds redial{500}; ///< first pause; the later ones are twice as long
+
+  /// How long this node waits for those that connect to it, before it tries by itself.
+  std::chrono::milliseconds courtesy{4000};
 
   /// Called once all children have started and the directory knows them, or with why not.
   std::function<void(result<void>)> on_started;
+
+  /// Called when a stop begins: nobody should be let in any more.
+  std::function<void()> on_stopping;
 
   /// Called when the node has stopped, with the exit status of the program.
   std::function<void(int)> on_stopped;
@@ -87,8 +100,11 @@ struct node_plan {
 /// Contract: children restart one for one, with what depends on them, under a limit per period;
 /// past it the node stops with status 70 (a supervisor outside, systemd for instance, starts it
 /// again). Of two nodes the later one in the configuration connects, until it succeeds; which
-/// starts first does not matter. Everything that a node says of itself goes out as a snapshot when
-/// it changes.
+/// starts first does not matter. The earlier one tries too, but later and more slowly: so nodes
+/// whose lists differ in order find out. Nodes meet by a greeting; where their configurations
+/// differ in what must be equal, it is refused, and both say in what. With TLS the certificate of
+/// whoever connects must carry the name in the greeting. Everything that a node says of itself goes
+/// out as a snapshot when it changes.
 struct node_manager_state {
   static inline const char* name = "node_manager";
 
@@ -106,8 +122,17 @@ struct node_manager_state {
 
   struct dialing {
     dialer_actor dialer;
+    bool busy = false;       ///< an attempt is under way
+    bool scheduled = false;  ///< a timer will start one
+    caf::actor_addr joining; ///< the manager that was greeted and has not answered
     uint32_t failures = 0;
     std::string last_problem; ///< logged once, not at every attempt
+  };
+
+  /// A greeting that was refused: logged when its reason changes, or after a while.
+  struct refusal {
+    std::string problem;
+    std::chrono::steady_clock::time_point said;
   };
 
   node_plan plan;
@@ -115,7 +140,8 @@ struct node_manager_state {
   std::map<std::string, child> children;
   std::map<std::string, peer> peers; ///< live
   std::map<std::string, dialing> dials;
-  supervisor_actor supervisor; ///< the one in charge, if it is here or its home is
+  std::map<std::string, refusal> refusals; ///< by node; "": nodes that are not in the configuration
+  supervisor_actor supervisor;             ///< the one in charge, if it is here or its home is
   cluster_state state;
   node_snapshot snapshot; ///< the last that was sent
   bool gathering = false; ///< a new snapshot is being put together

@@ -20,14 +20,31 @@ void restart_child(self_pointer self, const std::string& name);
 /// A child died. @returns whether it was one of ours.
 bool child_down(self_pointer self, const caf::down_msg& x);
 
-// -- node_peers.cpp ------------------------------------------------------------
+// -- node_joining.cpp ----------------------------------------------------------
 
-/// Starts connecting to the nodes before this one in the configuration.
-void dial_earlier_nodes(self_pointer self);
-void dial(self_pointer self, const std::string& node);
+/// Starts connecting: at once to the nodes before this one in the configuration, to the others when
+/// they have not come by themselves.
+void dial_all_nodes(self_pointer self);
+
+/// The same for one node that went away.
+void dial_lost_node(self_pointer self, const std::string& node);
+
+/// A timer's word that it is time to connect to a node again.
+void redial(self_pointer self, const std::string& node);
 
 /// Another node connected to us. @returns our greeting, or why it may not come in.
 caf::result<node_greeting> welcome(self_pointer self, const node_greeting& x);
+
+/// A node ended while it was asked to let us in. @returns whether that is what happened.
+bool joining_failed(self_pointer self, const caf::down_msg& x);
+
+// -- node_peers.cpp ------------------------------------------------------------
+
+/// Lets the end of another node's manager be told, once.
+void watch(self_pointer self, const node_manager_actor& manager);
+
+/// Another node is known and alive from now on.
+void peer_up(self_pointer self, const node_greeting& x);
 
 /// What another node says of itself.
 void take_snapshot(self_pointer self, node_snapshot& x);

@@ -49,10 +49,20 @@ void drain_all(self_pointer self, const std::shared_ptr<drain_run>& run,
   }
 }
 
+/// Nobody else ends them: an actor that is only forgotten lives on while anything of CAF's still
+/// holds it, a timeout in its clock for instance, and the process would wait for its thread.
+void end_dialers(self_pointer self) {
+  for (auto& [node, dialing] : self->state.dials)
+    if (dialing.dialer)
+      self->send_exit(dialing.dialer, caf::exit_reason::kill);
+  self->state.dials.clear();
+}
+
 void finish(self_pointer self) {
   auto& state = self->state;
   if (std::exchange(state.ended, true))
     return;
+  end_dialers(self);
   if (auto started = std::exchange(state.plan.on_started, nullptr))
     started(fail(ec::internal, "node " + state.plan.node + " stopped before it was ready"));
   state.plan.on_stopped(state.exit_status);
@@ -85,6 +95,8 @@ void stop(self_pointer self, std::chrono::milliseconds deadline, int exit_status
   if (state.stopping)
     return finish(self); // the last call is over, or somebody has no patience
   state.stopping = true;
+  if (state.plan.on_stopping)
+    state.plan.on_stopping();
   state.exit_status = exit_status;
   spdlog::info("node {} drains for at most {} ms", state.plan.node, deadline.count());
   state.gathering = false;

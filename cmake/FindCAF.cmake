@@ -1,6 +1,6 @@
-# Debian's libcaf-dev ships no CMake files. Targets: CAF::core CAF::io CAF::openssl (the names that CAF 1.x exports).
+# Debian's libcaf-dev ships no CMake files. Targets: CAF::core CAF::io (the names that CAF 1.x exports).
 find_path(CAF_INCLUDE_DIR caf/config.hpp)
-foreach(_part core io openssl)
+foreach(_part core io)
   find_library(CAF_${_part}_LIBRARY caf_${_part})
 endforeach()
 
@@ -15,11 +15,11 @@ endif()
 
 include(FindPackageHandleStandardArgs)
 find_package_handle_standard_args(CAF
-  REQUIRED_VARS CAF_core_LIBRARY CAF_io_LIBRARY CAF_openssl_LIBRARY CAF_INCLUDE_DIR
+  REQUIRED_VARS CAF_core_LIBRARY CAF_io_LIBRARY CAF_INCLUDE_DIR
   VERSION_VAR CAF_VERSION)
 
 if(CAF_FOUND AND NOT TARGET CAF::core)
-  foreach(_part core io openssl)
+  foreach(_part core io)
     add_library(CAF::${_part} SHARED IMPORTED)
     set_target_properties(CAF::${_part} PROPERTIES
       IMPORTED_LOCATION ${CAF_${_part}_LIBRARY}
@@ -31,5 +31,4 @@ if(CAF_FOUND AND NOT TARGET CAF::core)
   endif()
   set_property(TARGET CAF::core APPEND PROPERTY INTERFACE_LINK_LIBRARIES Threads::Threads)
   set_property(TARGET CAF::io APPEND PROPERTY INTERFACE_LINK_LIBRARIES CAF::core)
-  set_property(TARGET CAF::openssl APPEND PROPERTY INTERFACE_LINK_LIBRARIES CAF::io OpenSSL::SSL)
 endif()

@@ -3,6 +3,7 @@
 #include <caf/meta/type_name.hpp>
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -15,17 +16,24 @@
 
 namespace luna {
 
+/// What nodes speak to each other: changes whenever a message between them does.
+inline constexpr const char* wire_version = "luna/2";
+
 /// What a node says to another when they meet.
 struct node_greeting {
   std::string cluster;
   std::string node;
   std::string version; ///< of luna
   node_manager_actor manager;
+
+  /// What the configurations of both must have in common: keys of cluster.conf with their values.
+  std::map<std::string, std::string> agreement;
 };
 
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, node_greeting& x) {
-  return f(caf::meta::type_name("luna::node_greeting"), x.cluster, x.node, x.version, x.manager);
+  return f(caf::meta::type_name("luna::node_greeting"), x.cluster, x.node, x.version, x.manager,
+           x.agreement);
 }
 
 /// Everything that others must know of a node. Only the node's own manager writes it; a higher

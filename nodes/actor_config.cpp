@@ -3,7 +3,6 @@
 #include <caf/all.hpp>
 #include <caf/io/middleman.hpp>
 #include <caf/node_id.hpp>
-#include <caf/openssl/manager.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -12,7 +11,6 @@
 #include "messages/node_view.hpp"
 #include "messages/tensor_chunk.hpp"
 #include "messages/type_ids.hpp"
-#include "nodes/tls_files.hpp"
 
 namespace luna {
 
@@ -42,13 +40,6 @@ actor_config::actor_config(const effective_configuration& configuration) {
   set("middleman.workers", 0);
   set("middleman.app-identifiers",
       caf::config_value::list{caf::config_value{std::string{wire_version}}});
-  if (cluster.tls.enabled()) {
-    load<caf::openssl::manager>();
-    openssl_cafile = cluster.tls.ca;
-    openssl_certificate = cluster.tls.certificate;
-    openssl_key = cluster.tls.key;
-    openssl_passphrase = read_passphrase(cluster.tls);
-  }
   bump_node_id(configuration, *this);
 }
 

@@ -7,9 +7,6 @@
 
 namespace luna {
 
-/// The wire version of the messages between nodes: nodes of different versions refuse each other.
-inline constexpr auto wire_version = "luna/1";
-
 /// CAF as luna runs it. Build it once, before the actor_system; the constructor also gives this
 /// process a node id of its own (two containers with the same process id and address would share
 /// one).

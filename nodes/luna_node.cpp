@@ -2,7 +2,6 @@
 
 #include <caf/all.hpp>
 #include <caf/io/all.hpp>
-#include <caf/openssl/all.hpp>
 #include <spdlog/spdlog.h>
 
 #include <atomic>
@@ -20,14 +19,23 @@
 #include <vector>
 
 #include "actors/dialer.hpp"
+<<<<<<< HEAD
 #include "actors/listening_socket.hpp"
+=======
+#include "actors/node_link.hpp"
+>>>>>>> f94c010 (Speak TLS between nodes in sessions of our own)
 #include "actors/node_manager.hpp"
 #include "actors/state_keeper.hpp"
 #include "models/device.hpp"
 #include "nodes/actor_config.hpp"
+#include "nodes/agreement.hpp"
 #include "nodes/command_line.hpp"
 #include "nodes/logging.hpp"
+<<<<<<< HEAD
 #include "nodes/preflight.hpp"
+=======
+#include "nodes/node_door.hpp"
+>>>>>>> f94c010 (Speak TLS between nodes in sessions of our own)
 #include "nodes/signals.hpp"
 #include "nodes/watchdog.hpp"
 #include "nodes/wiring.hpp"
@@ -88,11 +96,15 @@ node_plan plan_of(const node_wiring& wiring, const node_data& data, caf::actor_s
   plan.version = LUNA_VERSION;
   for (auto& node : cluster.nodes)
     plan.nodes.push_back({node.name, node.host, node.port});
-  plan.tls = cluster.cluster.tls.enabled();
+  plan.agreement = agreement_of(cluster);
+  if (wiring.tls)
+    plan.identities = basp_broker_of(system);
   plan.children = children_of(wiring);
   plan.seed = static_cast<uint64_t>(::getpid());
   plan.kept = data.kept;
-  plan.make_dialer = [](caf::actor_system& sys) { return sys.spawn<caf::detached>(dialer); };
+  plan.make_dialer = [tls = wiring.tls](caf::actor_system& sys) {
+    return sys.spawn<caf::detached>(dialer, tls);
+  };
   auto write = [state = storage::durable_state{data.folder}](const cluster_state& x) mutable {
     return state.save({x.epoch, x.mode});
   };
@@ -100,6 +112,7 @@ node_plan plan_of(const node_wiring& wiring, const node_data& data, caf::actor_s
   return plan;
 }
 
+<<<<<<< HEAD
 /// Lets the other nodes in. A single node does not listen.
 result<void> publish(caf::actor_system& system, const node_wiring& wiring,
                      const node_manager_actor& manager) {
@@ -120,6 +133,8 @@ result<void> publish(caf::actor_system& system, const node_wiring& wiring,
                       : ok.error().message));
 }
 
+=======
+>>>>>>> f94c010 (Speak TLS between nodes in sessions of our own)
 void say_ready(const node_wiring& wiring) {
   std::printf("ready node=%s gateway=%s\n", wiring.configuration.node.c_str(),
               wiring.gateway_address->c_str());
@@ -160,11 +175,13 @@ int run(const node_wiring& wiring, const node_data& data) {
   actor_config config{wiring.configuration};
   // Declared before the system: the watchdog also watches over its end.
   watchdog at_end;
+  node_door door;
   caf::actor_system system{config};
   std::atomic<int> exit_status{0};
   std::promise<result<void>> started;
   auto plan = plan_of(wiring, data, system);
   plan.on_started = [&](result<void> x) { started.set_value(std::move(x)); };
+  plan.on_stopping = [&] { door.close(); };
   plan.on_stopped = [&](int status) {
     exit_status = status;
     wake_main();
@@ -173,7 +190,7 @@ int run(const node_wiring& wiring, const node_data& data) {
   auto manager = system.spawn(node_manager, std::move(plan));
   auto ready = started.get_future().get();
   if (ready)
-    ready = publish(system, wiring, manager);
+    ready = door.open(system, wiring, manager);
   auto status = cannot_start;
   if (ready) {
     say_ready(wiring);
@@ -184,6 +201,7 @@ int run(const node_wiring& wiring, const node_data& data) {
     complain(ready.error(), cannot_start);
     stop_at_once(manager);
   }
+  door.close();
   at_end.start(std::chrono::seconds{3}, status == 0 ? had_to_kill : status);
   caf::anon_send_exit(manager, caf::exit_reason::user_shutdown);
   caf::anon_send_exit(keeper, caf::exit_reason::user_shutdown);
@@ -197,8 +215,13 @@ int start(effective_configuration configuration) {
   if (!configuration.not_built.empty())
     spdlog::warn("the configuration has keys of parts that this version does not have yet: {}",
                  fmt::join(configuration.not_built, ", "));
+<<<<<<< HEAD
   if (auto problems = file_problems(configuration); !problems.empty())
     return complain(problems, bad_configuration);
+=======
+  if (auto ok = check_tls_files(configuration.cluster.cluster.tls, configuration.node); !ok)
+    return complain(ok.error(), bad_configuration);
+>>>>>>> f94c010 (Speak TLS between nodes in sessions of our own)
   auto data = open_data(configuration.self().data);
   if (!data)
     return complain(data.error(), cannot_start);

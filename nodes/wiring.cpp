@@ -19,6 +19,7 @@
 #include "actors/supervisor.hpp"
 #include "models/device.hpp"
 #include "nodes/starter_token.hpp"
+#include "nodes/tls_files.hpp"
 #include "nodes/wiring_service.hpp"
 
 namespace luna {
@@ -227,6 +228,10 @@ result<node_wiring> prepare(effective_configuration configuration) {
       return fail(token);
     wiring.starter_token = std::move(*token);
   }
+  auto tls = open_tls(cluster.cluster.tls, configuration.node);
+  if (!tls)
+    return fail(tls);
+  wiring.tls = std::move(*tls);
   wiring.folders = std::move(*folders);
   wiring.devices = std::move(*devices);
   wiring.vocabularies = std::move(*vocabularies);

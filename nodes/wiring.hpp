@@ -11,6 +11,7 @@
 #include "nodes/command_line.hpp"
 #include "nodes/model_folders.hpp"
 #include "storage/file_system.hpp"
+#include "tls/tls_identity.hpp"
 
 namespace luna {
 
@@ -21,9 +22,10 @@ struct node_wiring {
   model_folders folders;
   std::vector<device_options> devices;
   std::shared_ptr<byte_budget> buffers;
-  std::string vocabularies;  ///< folder of tokenizer files
-  std::string secret;        ///< of clients; empty: none
-  std::string starter_token; ///< of who started the node; empty: none
+  std::string vocabularies;                  ///< folder of tokenizer files
+  std::string secret;                        ///< of clients; empty: none
+  std::string starter_token;                 ///< of who started the node; empty: none
+  std::shared_ptr<tls::identity_source> tls; ///< between nodes; null: plain
   std::shared_ptr<storage::file_system> files;
   std::shared_ptr<storage::directory> data;     ///< of the node; locked by main
   std::shared_ptr<std::string> gateway_address; ///< all, with commas; "-" until the gateway listens

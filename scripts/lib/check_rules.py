@@ -22,7 +22,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 MAX_LINES = 400
 
-LEAVES = ("protocol", "models", "imaging", "storage")
+LEAVES = ("protocol", "models", "imaging", "storage", "tls")
 # A folder's own headers and those of these folders may be included.
 MAY_INCLUDE = {
     "messages": (),

@@ -70,12 +70,12 @@ struct fixture {
   network_config here_config, there_config;
   caf::actor_system here{here_config};
   caf::actor_system there{there_config};
-  dialer_actor uut = here.spawn<caf::detached>(dialer);
+  dialer_actor uut = here.spawn<caf::detached>(dialer, nullptr);
 
   result<node_manager_actor> dial(uint16_t port) {
     caf::scoped_actor self{here};
     result<node_manager_actor> answer = fail(ec::internal, "no answer");
-    self->request(uut, 60s, dial_atom_v, dial_order{"beta", "127.0.0.1", port, false})
+    self->request(uut, 60s, dial_atom_v, dial_order{"beta", "127.0.0.1", port})
       .receive([&](node_manager_actor& x) { answer = std::move(x); },
                [&](caf::error& err) { answer = tl::make_unexpected(to_failure(err, "it")); });
     return answer;
@@ -95,14 +95,16 @@ struct fixture {
 
 BOOST_AUTO_TEST_SUITE(dialer_test)
 
-BOOST_AUTO_TEST_CASE(a_probe_finds_who_listens) {
+BOOST_AUTO_TEST_CASE(who_listens_is_connected) {
   loopback_port port{true};
-  BOOST_CHECK_EQUAL(why(probe("127.0.0.1", port.number, 5s)), "");
+  auto socket = connect_tcp("127.0.0.1", port.number, 5s);
+  BOOST_REQUIRE_EQUAL(why(socket), "");
+  ::close(*socket);
 }
 
-BOOST_AUTO_TEST_CASE(a_refused_probe_says_where_and_why) {
+BOOST_AUTO_TEST_CASE(a_refused_connection_says_where_and_why) {
   loopback_port port{false};
-  auto refused = probe("127.0.0.1", port.number, 5s);
+  auto refused = connect_tcp("127.0.0.1", port.number, 5s);
   BOOST_REQUIRE(!refused);
   BOOST_CHECK(refused.error().code == ec::unavailable);
   BOOST_CHECK_EQUAL(refused.error().message,
@@ -112,7 +114,7 @@ BOOST_AUTO_TEST_CASE(a_refused_probe_says_where_and_why) {
 
 BOOST_AUTO_TEST_CASE(a_host_that_is_none_is_unavailable) {
   // A label of more than 63 characters: no name server need be asked.
-  auto none = probe(std::string(70, 'x'), 1, 5s);
+  auto none = connect_tcp(std::string(70, 'x'), 1, 5s);
   BOOST_REQUIRE(!none);
   BOOST_CHECK(none.error().code == ec::unavailable);
   BOOST_CHECK_NE(none.error().message.find("xxx:1: "), std::string::npos);

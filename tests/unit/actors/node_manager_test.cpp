@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "actors/dialer.hpp"
 #include "actors/directory.hpp"
 #include "actors/event_hub.hpp"
@@ -75,6 +77,18 @@ struct fixture : actor_fixture {
     }};
   }
 
+  /// Answers what the certificate of whoever connects proves.
+  caf::actor broker(const std::string& proven) {
+    return system.spawn([proven](caf::event_based_actor*) -> caf::behavior {
+      return {[proven](caf::get_atom, const caf::node_id& x) {
+        return std::make_tuple(x, proven, uint16_t{1});
+      }};
+    });
+  }
+
+  /// What the plans of the next nodes have more than the usual.
+  std::function<void(node_plan&)> also = [](node_plan&) {};
+
   void start(const std::string& name, cluster_state kept = {},
              const std::string& cluster = "test") {
     auto& node = nodes[name];
@@ -95,6 +109,7 @@ struct fixture : actor_fixture {
     plan.on_started = [&node](result<void> x) { node.started = x.has_value(); };
     plan.on_stopped = [&node](int status) { node.stopped = status; };
     add_children(plan, name, node.devices);
+    also(plan);
     node.manager = system.spawn(node_manager, std::move(plan));
     run();
   }
@@ -194,6 +209,105 @@ BOOST_AUTO_TEST_CASE(a_node_of_another_cluster_is_refused) {
   pass(5s);
   BOOST_CHECK(state("alpha").peers.empty());
   BOOST_CHECK(state("beta").peers.empty());
+}
+
+BOOST_AUTO_TEST_CASE(nodes_whose_configurations_differ_refuse_each_other) {
+  also = [](node_plan& plan) { plan.agreement["saving.node"] = "alpha"; };
+  start("alpha");
+  also = [](node_plan& plan) { plan.agreement["saving.node"] = "beta"; };
+  start("beta");
+  pass(5s);
+  BOOST_CHECK(state("alpha").peers.empty());
+  BOOST_CHECK(state("beta").peers.empty());
+  auto problem = "cluster.conf must be the same on alpha and beta, and differs in saving.node: "
+                 "alpha has 'alpha', beta has 'beta'";
+  BOOST_CHECK_EQUAL(state("alpha").refusals.at("beta").problem, problem);
+  BOOST_CHECK_EQUAL(state("beta").dials.at("alpha").last_problem, problem);
+}
+
+BOOST_AUTO_TEST_CASE(nodes_that_each_think_the_other_connects_find_out) {
+  also = [](node_plan& plan) { plan.agreement["nodes"] = "alpha, beta"; };
+  start("alpha");
+  also = [](node_plan& plan) {
+    plan.agreement["nodes"] = "beta, alpha";
+    std::reverse(plan.nodes.begin(), plan.nodes.end());
+  };
+  start("beta");
+  pass(1s);
+  BOOST_CHECK(state("beta").dials["alpha"].last_problem.empty()); // nobody has tried
+  pass(4s);
+  for (auto& [name, other] : {std::pair{"alpha", "beta"}, std::pair{"beta", "alpha"}}) {
+    BOOST_CHECK(state(name).peers.empty());
+    BOOST_CHECK_NE(state(name).dials[other].last_problem.find("differs in nodes: "),
+                   std::string::npos);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_greeting_needs_the_certificate_of_its_node) {
+  auto identities = broker("beta,10.0.0.2");
+  also = [&](node_plan& plan) { plan.identities = identities; };
+  start("alpha");
+  start("beta");
+  pass(2s);
+  BOOST_CHECK_EQUAL(state("alpha").peers.count("beta"), 1u);
+  end(identities);
+}
+
+BOOST_AUTO_TEST_CASE(a_node_with_the_certificate_of_another_is_refused) {
+  auto identities = broker("gamma");
+  also = [&](node_plan& plan) { plan.identities = identities; };
+  start("alpha");
+  start("beta");
+  pass(2s);
+  BOOST_CHECK(state("alpha").peers.empty());
+  BOOST_CHECK_EQUAL(state("alpha").refusals.at("beta").problem,
+                    "a node calls itself 'beta', and its certificate carries 'gamma'");
+  end(identities);
+}
+
+BOOST_AUTO_TEST_CASE(a_node_that_stops_lets_nobody_in) {
+  start("alpha");
+  pass(1s);
+  auto closed = false;
+  state("alpha").plan.on_stopping = [&] { closed = true; };
+  self->send(nodes["alpha"].manager, drain_atom_v, uint32_t{1000});
+  run();
+  BOOST_CHECK(closed);
+  node_greeting greeting;
+  greeting.cluster = "test";
+  greeting.node = "beta";
+  auto answer = ask<node_greeting>(nodes["alpha"].manager, join_atom_v, greeting);
+  BOOST_REQUIRE(!answer.has_value());
+  BOOST_CHECK(answer.error().code == ec::shutting_down);
+}
+
+BOOST_AUTO_TEST_CASE(a_node_that_ends_while_it_is_greeted_is_dialled_again_at_once) {
+  caf::typed_response_promise<node_greeting> held;
+  node_manager_actor dying = system.spawn([&](node_manager_actor::pointer me) {
+    return node_manager_actor::behavior_type{
+      [&held, me](join_atom, const node_greeting&) -> caf::result<node_greeting> {
+        held = me->make_response_promise<node_greeting>();
+        return held;
+      },
+      [](snapshot_atom, const node_snapshot&) {},
+      [](command_atom, uint64_t, const cluster_command&) { return command_report{}; },
+      [](control_atom, const cluster_command&) { return command_report{}; },
+      [](run_atom, const cluster_command&) { return command_report{}; },
+      [](drain_atom, uint32_t) {},
+      [](tick_atom) {},
+      [](restart_atom, const std::string&) {},
+      [](dial_atom, const std::string&) {}};
+  });
+  nodes["alpha"].manager = dying;
+  start("beta");
+  BOOST_CHECK(state("beta").dials["alpha"].busy);
+  self->send_exit(dying, caf::exit_reason::kill);
+  nodes["alpha"].manager = nullptr;
+  run();
+  BOOST_CHECK(!state("beta").dials["alpha"].busy);
+  start("alpha");
+  pass(500ms); // the first pause, not the time that a greeting may take
+  BOOST_CHECK_EQUAL(state("beta").peers.count("alpha"), 1u);
 }
 
 BOOST_AUTO_TEST_CASE(a_node_that_comes_back_serves_again) {
