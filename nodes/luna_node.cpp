@@ -19,11 +19,7 @@
 #include <vector>
 
 #include "actors/dialer.hpp"
-<<<<<<< HEAD
-#include "actors/listening_socket.hpp"
-=======
 #include "actors/node_link.hpp"
->>>>>>> f94c010 (Speak TLS between nodes in sessions of our own)
 #include "actors/node_manager.hpp"
 #include "actors/state_keeper.hpp"
 #include "models/device.hpp"
@@ -31,11 +27,8 @@
 #include "nodes/agreement.hpp"
 #include "nodes/command_line.hpp"
 #include "nodes/logging.hpp"
-<<<<<<< HEAD
-#include "nodes/preflight.hpp"
-=======
 #include "nodes/node_door.hpp"
->>>>>>> f94c010 (Speak TLS between nodes in sessions of our own)
+#include "nodes/preflight.hpp"
 #include "nodes/signals.hpp"
 #include "nodes/watchdog.hpp"
 #include "nodes/wiring.hpp"
@@ -112,29 +105,6 @@ node_plan plan_of(const node_wiring& wiring, const node_data& data, caf::actor_s
   return plan;
 }
 
-<<<<<<< HEAD
-/// Lets the other nodes in. A single node does not listen.
-result<void> publish(caf::actor_system& system, const node_wiring& wiring,
-                     const node_manager_actor& manager) {
-  auto& configuration = wiring.configuration;
-  if (configuration.cluster.nodes.size() < 2)
-    return {};
-  auto& node = configuration.self();
-  auto tls = configuration.cluster.cluster.tls.enabled();
-  auto port = tls ? caf::openssl::publish(manager, node.port, node.bind.c_str(), true)
-                  : system.middleman().publish(manager, node.port, node.bind.c_str(), true);
-  if (port)
-    return {};
-  // Somebody took it since check_ports.
-  auto ok = listening_socket::check(node.bind, node.port);
-  return fail(ec::unavailable,
-              "node " + node.name + ": "
-                + (ok ? "cannot listen on " + node.bind + ":" + std::to_string(node.port)
-                      : ok.error().message));
-}
-
-=======
->>>>>>> f94c010 (Speak TLS between nodes in sessions of our own)
 void say_ready(const node_wiring& wiring) {
   std::printf("ready node=%s gateway=%s\n", wiring.configuration.node.c_str(),
               wiring.gateway_address->c_str());
@@ -215,13 +185,8 @@ int start(effective_configuration configuration) {
   if (!configuration.not_built.empty())
     spdlog::warn("the configuration has keys of parts that this version does not have yet: {}",
                  fmt::join(configuration.not_built, ", "));
-<<<<<<< HEAD
   if (auto problems = file_problems(configuration); !problems.empty())
     return complain(problems, bad_configuration);
-=======
-  if (auto ok = check_tls_files(configuration.cluster.cluster.tls, configuration.node); !ok)
-    return complain(ok.error(), bad_configuration);
->>>>>>> f94c010 (Speak TLS between nodes in sessions of our own)
   auto data = open_data(configuration.self().data);
   if (!data)
     return complain(data.error(), cannot_start);

@@ -59,7 +59,7 @@ std::vector<std::string> file_problems(const effective_configuration& configurat
   std::vector<std::string> problems;
   auto& cluster = configuration.cluster.cluster;
   if (cluster.tls.enabled()) {
-    auto files = check_tls_files(cluster.tls);
+    auto files = check_tls_files(cluster.tls, configuration.node);
     add(problems, files);
     if (files)
       add(problems, check_private_file(cluster.tls.key, "cluster.tls.key: the file"));
