@@ -16,6 +16,8 @@
 #include <unistd.h>
 #include <utility>
 
+#include "actors/listening_socket.hpp"
+#include "actors/tcp_socket.hpp"
 #include "messages/node_view.hpp"
 
 namespace luna {
@@ -60,9 +62,9 @@ struct visitor {
 
 class listener final : public node_listener {
 public:
-  listener(listener_options options, listening_socket socket)
-    : options_(std::move(options)), socket_(std::move(socket)), port_(socket_.port()),
-      wake_(::eventfd(0, EFD_CLOEXEC)), thread_([this] { run(); }) {}
+  listener(listener_options options, std::vector<listening_socket> sockets)
+    : options_(std::move(options)), port_(sockets.front().port()), wake_(::eventfd(0, EFD_CLOEXEC)),
+      doors_(descriptors(std::move(sockets))), thread_([this] { run(); }) {}
 
   ~listener() override { close(); }
 
@@ -80,23 +82,34 @@ public:
   }
 
 private:
-  void run() {
-    descriptor door{socket_.release()};
-    while (!stopping_) {
-      auto ready = wait(door.get());
-      for (size_t i = 0; i < visitors_.size(); ++i)
-        if (ready[i + 2].revents != 0)
-          go_on(visitors_[i]);
-      end_late_visitors();
-      if (ready[1].revents != 0)
-        accept_all(door.get());
-    }
-    visitors_.clear();
+  static std::vector<descriptor> descriptors(std::vector<listening_socket> sockets) {
+    std::vector<descriptor> all;
+    for (auto& x : sockets)
+      all.emplace_back(x.release());
+    return all;
   }
 
-  /// Waits for the wake-up, the door, and each visitor, in this order.
-  std::vector<pollfd> wait(int door) {
-    std::vector<pollfd> all{{wake_.get(), POLLIN, 0}, {door, POLLIN, 0}};
+  void run() {
+    while (!stopping_) {
+      auto ready = wait();
+      auto first_visitor = 1 + doors_.size();
+      for (size_t i = 0; i < visitors_.size(); ++i)
+        if (ready[first_visitor + i].revents != 0)
+          go_on(visitors_[i]);
+      end_late_visitors();
+      for (size_t i = 0; i < doors_.size(); ++i)
+        if (ready[1 + i].revents != 0)
+          accept_all(doors_[i].get());
+    }
+    visitors_.clear();
+    doors_.clear();
+  }
+
+  /// Waits for the wake-up, the doors, and each visitor, in this order.
+  std::vector<pollfd> wait() {
+    std::vector<pollfd> all{{wake_.get(), POLLIN, 0}};
+    for (auto& x : doors_)
+      all.push_back({x.get(), POLLIN, 0});
     auto until = clock::time_point::max();
     for (auto& x : visitors_) {
       all.push_back({x.socket.get(), x.events, 0});
@@ -212,9 +225,9 @@ private:
   }
 
   const listener_options options_;
-  listening_socket socket_;
   const uint16_t port_;
   descriptor wake_;
+  std::vector<descriptor> doors_; ///< one for each address of the host
   std::vector<visitor> visitors_; ///< the oldest first
   std::atomic<bool> stopping_{false};
   std::once_flag closed_;
@@ -224,10 +237,10 @@ private:
 } // namespace
 
 result<std::unique_ptr<node_listener>> node_listener::start(listener_options options) {
-  auto socket = listening_socket::listen_on(options.host, options.port);
-  if (!socket)
-    return fail(socket);
-  return std::make_unique<listener>(std::move(options), std::move(*socket));
+  auto sockets = listening_socket::listen_on(options.host, options.port);
+  if (!sockets)
+    return fail(sockets);
+  return std::make_unique<listener>(std::move(options), std::move(*sockets));
 }
 
 std::function<void(node_link)> publish_to(caf::actor_system& system,

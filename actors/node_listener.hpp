@@ -10,7 +10,6 @@
 #include <vector>
 
 #include "actors/node_link.hpp"
-#include "actors/tcp_socket.hpp"
 #include "messages/actors.hpp"
 #include "messages/result.hpp"
 
