@@ -5,6 +5,8 @@
 
 #include <chrono>
 #include <cstdint>
+#include <cstdio>
+#include <functional>
 #include <random>
 #include <utility>
 
@@ -58,6 +60,20 @@ void add_targets(const saving_section& saving, save_queue_options& to) {
   }
 }
 
+/// Tells whoever started the node that it still reads its job log, at most once a second: one that
+/// says so is not stuck.
+std::function<void(size_t, size_t)> make_recovery_teller(std::string node) {
+  auto last = std::chrono::steady_clock::now();
+  return [node = std::move(node), last](size_t done, size_t all) mutable {
+    auto now = std::chrono::steady_clock::now();
+    if (now - last < std::chrono::seconds{1})
+      return;
+    last = now;
+    std::printf("recovering node=%s done=%zu of=%zu\n", node.c_str(), done, all);
+    std::fflush(stdout);
+  };
+}
+
 save_queue_options plan_saves(const node_wiring& wiring) {
   auto& saving = wiring.configuration.cluster.saving;
   save_queue_options options;
@@ -76,6 +92,7 @@ save_queue_options plan_saves(const node_wiring& wiring) {
     std::random_device device;
     return uint64_t{device()} << 32 | device();
   };
+  options.store.log.on_progress = make_recovery_teller(wiring.configuration.node);
   options.min_workers = saving.min_workers;
   options.max_workers = saving.max_workers;
   options.idle_timeout = saving.idle_timeout;
@@ -89,6 +106,8 @@ child_spec save_child(const node_wiring& wiring) {
                                       node_parts& parts) mutable -> result<caf::strong_actor_ptr> {
     options.events = parts.events;
     auto queue = start_save_queue(system, options);
+    // Nobody reads the output of a node that is ready.
+    options.store.log.on_progress = nullptr;
     if (!queue)
       return fail(queue);
     parts.saves = *queue;

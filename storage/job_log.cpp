@@ -100,7 +100,7 @@ io_result<void> job_log::write_waiting() {
 io_result<void> job_log::write_record(pending_record& record) {
   auto& segment = segments_.at(current_);
   auto front = encode_front(segment.mark, end_, static_cast<uint16_t>(record.kind), record.payload,
-                            record.table);
+                            record.table, {durable_, before_});
   std::vector<std::span<const std::byte>> parts{std::as_bytes(std::span{front})};
   for (auto& piece : record.pieces) {
     parts.push_back(piece.bytes());
@@ -203,6 +203,8 @@ io_result<void> job_log::start_segment(uint64_t size) {
       return ok;
     last_number_ = number;
     segments_[number] = std::move(x);
+    before_ = current_ != 0 ? end_ : closed_end_;
+    closed_end_ = 0;
     current_ = number;
     end_ = durable_ = 0;
     return {};

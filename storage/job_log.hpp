@@ -46,6 +46,9 @@ struct found_record {
   uint16_t kind = 0;
   std::string payload;
   std::vector<piece_entry> pieces;
+
+  /// A later record proves that this one was synced: what a crash cut off is not this one.
+  bool synced = false;
 };
 
 /// Reads the pieces (the pixels) of one record, on any thread, as long as it lives.
@@ -83,6 +86,9 @@ struct job_log_options {
 
   /// Random bits for the mark of each segment.
   std::function<uint64_t()> random;
+
+  /// Called while the log is opened, after each segment: how many of how many are read.
+  std::function<void(size_t done, size_t all)> on_progress;
 };
 
 /// The truth of the save queue: records in preallocated segments.
@@ -98,6 +104,8 @@ struct job_log_options {
 ///   what was not durable yet is written again into a new one. If that fails too, the records wait
 ///   in memory and `sync` answers the failure; the next `sync` tries a new segment.
 /// - A damaged record costs only itself: the scan goes on at the next valid header.
+/// - Opening reads no pieces, and makes what it found durable: a record that outlived the process
+///   only in the system's cache counts from then on.
 /// - A segment belongs to its file name `<number>-<mark>.log`: bytes of its earlier lives, and
 /// bytes
 ///   in pixels that imitate a record, do not carry the mark and are never read as records.
@@ -186,6 +194,7 @@ private:
 
   io_result<void> find_files();
   io_result<void> scan_all(opened& into);
+  void make_tail_durable(const std::vector<found_record>& records);
   io_result<void> make_room(uint64_t bytes);
   io_result<void> start_segment(uint64_t size);
   io_result<spare> make_file(uint64_t size);
@@ -205,6 +214,10 @@ private:
   uint64_t current_ = 0; ///< number of the segment that is written; 0: none
   uint64_t end_ = 0;     ///< where the next record goes in it
   uint64_t durable_ = 0; ///< what of it is synced
+  uint64_t before_ = 0;  ///< what it proves of the segment before it
+
+  /// Bytes in use of the segment with the last number, if it is closed and all of it is durable.
+  uint64_t closed_end_ = 0;
   uint64_t last_number_ = 0;
   uint64_t last_ticket_ = 0;
   std::vector<pending_record> pending_; ///< appended, not durable

@@ -46,19 +46,54 @@ io_result<void> job_log::find_files() {
   return {};
 }
 
+/// From the newest segment to the oldest, for each tells where the one before it ends.
 io_result<void> job_log::scan_all(opened& into) {
-  for (auto& [number, segment] : segments_) {
+  std::vector<segment_scan> scans;
+  uint64_t end = 0; // of the segment that is read next; 0: unknown
+  uint64_t after = 0;
+  for (auto i = segments_.rbegin(); i != segments_.rend(); ++i) {
+    auto& [number, segment] = *i;
     auto path = folder_->path() + "/" + segment.name;
-    auto scan = scan_segment(*segment.handle, number, segment.mark, path);
-    if (!scan) {
+    auto known = end > 0 && number + 1 == after;
+    auto scan = scan_segment(*segment.handle, number, segment.mark, path, known ? end : UINT64_MAX);
+    if (scan) {
+      for (auto& record : scan->records)
+        record.synced =
+          record.place.offset + record.place.bytes <= (known ? end : scan->synced.here);
+    } else {
       // An unreadable segment costs its own records, not the start.
-      into.damages.push_back({path, 0, segment.size, false, scan.error().message});
-      continue;
+      scan = segment_scan{{}, {{path, 0, segment.size, false, scan.error().message}}, {}};
     }
-    std::move(scan->records.begin(), scan->records.end(), std::back_inserter(into.records));
-    std::move(scan->damages.begin(), scan->damages.end(), std::back_inserter(into.damages));
+    end = scan->synced.before;
+    after = number;
+    scans.push_back(std::move(*scan));
+    if (options_.on_progress)
+      options_.on_progress(scans.size(), segments_.size());
   }
+  if (!scans.empty() && scans.front().damages.empty() && !scans.front().records.empty()) {
+    auto& last = scans.front().records.back().place;
+    closed_end_ = last.offset + last.bytes;
+  }
+  for (auto i = scans.rbegin(); i != scans.rend(); ++i) {
+    std::move(i->records.begin(), i->records.end(), std::back_inserter(into.records));
+    std::move(i->damages.begin(), i->damages.end(), std::back_inserter(into.damages));
+  }
+  make_tail_durable(into.records);
   return {};
+}
+
+/// What a killed process left in the system's cache is found again, and would be lost with the
+/// power.
+void job_log::make_tail_durable(const std::vector<found_record>& records) {
+  uint64_t done = 0;
+  for (auto& record : records) {
+    auto number = record.place.segment;
+    if (record.synced || number == done)
+      continue;
+    done = number;
+    if (!segments_.at(number).handle->sync_data() && number == last_number_)
+      closed_end_ = 0;
+  }
 }
 
 result<found_record> job_log::read(const log_place& place) const {
@@ -88,7 +123,8 @@ result<found_record> job_log::read(const log_place& place) const {
   return found_record{{place.segment, place.offset, header->total_bytes},
                       header->kind,
                       std::move(decoded->payload),
-                      std::move(decoded->pieces)};
+                      std::move(decoded->pieces),
+                      true};
 }
 
 result<piece_reader> job_log::pieces_of(const log_place& place,

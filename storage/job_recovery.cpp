@@ -61,6 +61,8 @@ void store_recovery::run(std::vector<found_record> records) {
   std::sort(ids.begin(), ids.end());
   for (auto& id : ids)
     build(id, jobs_.at(id));
+  // The spool may have been made smaller.
+  store_.bound_dead_letters();
   reconcile_index();
 }
 
@@ -89,6 +91,7 @@ void store_recovery::gather(found_record found) {
     job.live = std::make_unique<live_job>(make_live(*accepted, found.place.bytes));
     job.pieces = std::move(found.pieces);
     job.accepted = found.place;
+    job.synced = found.synced;
   } else {
     job.changes.push_back(std::move(*record));
   }
@@ -108,8 +111,9 @@ void store_recovery::build(const std::string& id, gathered& job) {
   for (auto& change : job.changes)
     apply(*job.live, change);
   if (lost && job.live->status.state != job_state::done
-      && job.live->status.state != job_state::cancelled && !job.live->damaged) {
-    job.live->damaged = true;
+      && job.live->status.state != job_state::cancelled
+      && job.live->status.pixels == pixel_state::kept) {
+    job.live->status.pixels = pixel_state::damaged;
     job.live->status.error = "the record with its pixels is lost; see the start of the log";
   }
   settle(id, job);
@@ -163,6 +167,11 @@ void store_recovery::settle(const std::string& id, gathered& job) {
     return;
   }
   entry.live = std::move(job.live);
+  auto kept = status.pixels == pixel_state::kept;
+  if (!kept) {
+    live.spool_bytes = 0;
+    store_.ledger_.drop_pixels(id);
+  }
   store_.count(entry, std::nullopt, entry.state);
   if (!entry.key.empty())
     store_.keys_[entry.key] = id;
@@ -172,18 +181,19 @@ void store_recovery::settle(const std::string& id, gathered& job) {
     if (is_written(image.state))
       continue;
     all_written = false;
-    store_.names_.restore(id, image.name);
+    if (kept)
+      store_.names_.restore(id, image.name);
     if (status.state == job_state::queued)
       image.state = image_state::waiting;
   }
-  if (live.damaged && status.state == job_state::queued)
+  if (!kept && status.state == job_state::queued)
     store_.fail_damaged(id, status.error);
-  else if (live.damaged)
-    store_.ledger_.drop_pixels(id);
+  else if (status.state == job_state::failed)
+    (kept ? store_.letters_ : store_.spent_).add(id, status.ended, live.spool_bytes);
   else if (status.state == job_state::queued && all_written)
     finish(entry);
   else if (status.state == job_state::queued)
-    check_pixels(id, job);
+    queue(id, job);
   ++(is_ended(entry.state) ? report_.ended : report_.queued);
 }
 
@@ -195,20 +205,24 @@ void store_recovery::finish(job_store::entry& entry) {
   store_.end(entry, job_state::done);
 }
 
-void store_recovery::check_pixels(const std::string& id, const gathered& job) {
-  auto& entry = store_.jobs_.at(id);
-  auto& live = *entry.live;
+/// What a power cut may have torn is read: a client that asks again must not be told that its job
+/// is there. All other pixels are checked when they are used, however many wait.
+result<void> store_recovery::check_pixels(const job_status& status, const gathered& job) const {
   auto reader = store_.log_.pieces_of(job.accepted, job.pieces);
   if (!reader)
-    return store_.fail_damaged(id, reader.error().message);
-  for (auto& image : live.status.images) {
-    if (is_written(image.state))
-      continue;
-    auto ok = image.index < reader->size()
-              ? reader->check(image.index)
-              : result<void>{fail(ec::internal, "image without pixels in the log")};
-    if (ok)
-      continue;
+    return fail(reader);
+  if (reader->size() != status.images.size())
+    return fail(ec::internal, "image without pixels in the log");
+  for (auto& image : status.images)
+    if (!job.synced && !is_written(image.state))
+      if (auto ok = reader->check(image.index); !ok)
+        return ok;
+  return {};
+}
+
+void store_recovery::queue(const std::string& id, const gathered& job) {
+  auto& live = *store_.jobs_.at(id).live;
+  if (auto ok = check_pixels(live.status, job); !ok) {
     report_.damages.push_back(
       {"", job.accepted.offset, job.accepted.bytes, false, ok.error().message});
     return store_.fail_damaged(id, ok.error().message);
@@ -216,7 +230,7 @@ void store_recovery::check_pixels(const std::string& id, const gathered& job) {
   if (live.interruptions >= interruptions_per_attempt * store_.options_.attempts) {
     live.status.error = "the node stopped " + std::to_string(live.interruptions)
                       + " times while it saved this job; retry it once that is understood";
-    return store_.end(entry, job_state::failed);
+    return store_.end(store_.jobs_.at(id), job_state::failed);
   }
   // The clock may have been set back meanwhile.
   auto latest = store_.options_.clock() + store_.options_.max_backoff;

@@ -27,6 +27,7 @@ private:
     std::unique_ptr<live_job> live; ///< from its accepted record
     std::vector<piece_entry> pieces;
     log_place accepted;
+    bool synced = false;             ///< that record: its pixels are whole
     std::vector<job_record> changes; ///< in their order
   };
 
@@ -35,7 +36,8 @@ private:
   void apply(live_job& job, const job_record& change);
   void settle(const std::string& id, gathered& job);
   void finish(job_store::entry& entry);
-  void check_pixels(const std::string& id, const gathered& job);
+  void queue(const std::string& id, const gathered& job);
+  result<void> check_pixels(const job_status& status, const gathered& job) const;
   void reconcile_index();
 
   job_store& store_;

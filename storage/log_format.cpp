@@ -74,7 +74,7 @@ uint64_t record_bytes(std::span<const piece_entry> pieces, uint64_t payload_byte
 }
 
 std::string encode_front(uint64_t mark, uint64_t offset, uint16_t kind, std::string_view payload,
-                         std::span<const piece_entry> pieces) {
+                         std::span<const piece_entry> pieces, sync_proof synced) {
   auto count = static_cast<uint32_t>(pieces.size());
   std::string front(front_bytes(count, payload.size()), '\0');
   auto at = header_bytes;
@@ -93,6 +93,8 @@ std::string encode_front(uint64_t mark, uint64_t offset, uint16_t kind, std::str
   put(front, 32, kind);
   put(front, 34, format);
   put(front, 36, crc32c(bytes.subspan(header_bytes, size_t{count} * 16 + payload.size())));
+  put(front, 40, synced.here);
+  put(front, 48, synced.before);
   put(front, 60, crc32c(bytes.first(60)));
   return front;
 }
@@ -111,6 +113,7 @@ std::optional<record_header> decode_header(std::span<const std::byte> bytes, uin
   x.pieces = get<uint32_t>(bytes, 28);
   x.kind = get<uint16_t>(bytes, 32);
   x.payload_crc = get<uint32_t>(bytes, 36);
+  x.synced = {get<uint64_t>(bytes, 40), get<uint64_t>(bytes, 48)};
   auto sane = x.payload_bytes <= max_payload_bytes && x.pieces <= max_pieces
            && x.total_bytes % record_alignment == 0
            && x.total_bytes >= front_bytes(x.pieces, x.payload_bytes)

@@ -20,12 +20,16 @@
 /// | 32 | 2 | kind |
 /// | 34 | 2 | format, 1 |
 /// | 36 | 4 | CRC32C of piece table and payload |
-/// | 40 | 20 | 0 |
+/// | 40 | 8 | bytes of this segment that were synced when the record was written; 0: unknown |
+/// | 48 | 8 | bytes of the segment with the number before, if it was closed when all were synced |
+/// | 56 | 4 | 0 |
 /// | 60 | 4 | CRC32C of the bytes 0 to 59 |
 ///
 /// Then the piece table (per piece 8 bytes of length, 4 of CRC32C, 4 of 0), the payload, and the
 /// pieces; payload and pieces each begin and end on a multiple of 64, filled up with zeros. Header
-/// and payload can be checked without the pieces, so opening a log does not read the pixels.
+/// and payload can be checked without the pieces, so opening a log does not read the pixels. A
+/// record that a later one knows to be synced is whole; only the others, the last ones before the
+/// power went, may be torn.
 namespace luna::storage {
 
 enum class record_kind : uint16_t {
@@ -49,6 +53,14 @@ struct piece_entry {
   friend bool operator==(const piece_entry&, const piece_entry&) = default;
 };
 
+/// What a record knows of the syncs before it; it proves them by being there.
+struct sync_proof {
+  uint64_t here = 0;   ///< bytes of its segment that are durable
+  uint64_t before = 0; ///< size in use of the segment before, all of it durable; 0: unknown
+
+  friend bool operator==(const sync_proof&, const sync_proof&) = default;
+};
+
 struct record_header {
   uint64_t mark = 0;
   uint64_t offset = 0;
@@ -57,6 +69,7 @@ struct record_header {
   uint32_t pieces = 0;
   uint16_t kind = 0;
   uint32_t payload_crc = 0;
+  sync_proof synced;
 };
 
 constexpr uint64_t aligned(uint64_t bytes) {
@@ -90,7 +103,7 @@ uint32_t crc32c(std::span<const std::byte> bytes, uint32_t crc = 0);
 
 /// Header, piece table and payload with padding.
 std::string encode_front(uint64_t mark, uint64_t offset, uint16_t kind, std::string_view payload,
-                         std::span<const piece_entry> pieces);
+                         std::span<const piece_entry> pieces, sync_proof synced = {});
 
 /// The header that begins with `bytes`, if it is one of this segment at this offset.
 std::optional<record_header> decode_header(std::span<const std::byte> bytes, uint64_t mark,

@@ -34,7 +34,8 @@ public:
   }
 
 private:
-  static constexpr size_t step = size_t{64} << 10;
+  /// Small: what lies between two records with pixels is not to be read.
+  static constexpr size_t step = size_t{16} << 10;
 
   file& source_;
   uint64_t size_;
@@ -90,7 +91,9 @@ private:
       return {};
     }
     found_.records.push_back({log_place{number_, at, header.total_bytes}, header.kind,
-                              std::move(front->payload), std::move(front->pieces)});
+                              std::move(front->payload), std::move(front->pieces), false});
+    found_.synced.here = std::max(found_.synced.here, header.synced.here);
+    found_.synced.before = std::max(found_.synced.before, header.synced.before);
     return {};
   }
 
@@ -142,11 +145,11 @@ private:
 } // namespace
 
 io_result<segment_scan> scan_segment(file& segment, uint64_t number, uint64_t mark,
-                                     const std::string& path) {
+                                     const std::string& path, uint64_t end) {
   auto info = segment.info();
   if (!info)
     return io_fail(info);
-  return scanner{segment, info->size, number, mark, path}.run();
+  return scanner{segment, std::min(info->size, end), number, mark, path}.run();
 }
 
 } // namespace luna::storage

@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Union
@@ -78,7 +78,7 @@ def start_daemon(
         gateway: where it listens for clients; port 0 for any free one.
         program: the ``luna-node`` to start; default: see :func:`find_luna_node`.
         arguments: more arguments for it.
-        timeout: seconds until it must be ready.
+        timeout: seconds until it must be ready, from its start or from when it last said that it is recovering.
 
     Raises:
         DaemonStartError: it is not found, or did not become ready; the message ends with its log's last lines.
@@ -221,7 +221,7 @@ def _start(command: Sequence[str], folder: Path, gateway: str, timeout: float) -
         )
     assert process.stdout is not None
     with process.stdout as stdout:
-        line = _first_line(stdout, time.monotonic() + timeout)
+        line = _first_line(_reader(stdout), timeout, time.monotonic)
     address = _gateway_of(line or "")
     if address:
         # reap it when it ends, however long that takes
@@ -240,19 +240,37 @@ def _start(command: Sequence[str], folder: Path, gateway: str, timeout: float) -
     raise DaemonStartError(f"luna-node {what}: {' '.join(command)}\n{_log_tail(path, begin)}")
 
 
-def _first_line(stdout: IO[bytes], deadline: float) -> str | None:
-    """What it says first; "" if it ends without a word, None when the time is over."""
-    line = b""
-    with selectors.DefaultSelector() as selector:
-        selector.register(stdout, selectors.EVENT_READ)
-        while b"\n" not in line:
-            if not selector.select(max(0.0, deadline - time.monotonic())):
-                return None
-            piece = os.read(stdout.fileno(), 4096)
-            if not piece:
-                return ""
-            line += piece
-    return line.partition(b"\n")[0].decode("utf-8", "replace")
+def _first_line(
+    read: Callable[[float], bytes | None], timeout: float, now: Callable[[], float]
+) -> str | None:
+    """What a node says first, but for ``recovering ...``, which it says again as long as it reads its job log.
+
+    ``read`` waits at most so many seconds: bytes, nothing at the end, None when the time is over.
+    -> the line; "" if it ends without one, None when it has said nothing for ``timeout`` seconds.
+    """
+    said = b""
+    deadline = now() + timeout
+    while True:
+        line, ended, rest = said.partition(b"\n")
+        if ended and not line.startswith(b"recovering "):
+            return line.decode("utf-8", "replace")
+        if ended:
+            said = rest
+            deadline = now() + timeout
+            continue
+        piece = read(max(0.0, deadline - now()))
+        if not piece:
+            return piece if piece is None else ""
+        said += piece
+
+
+def _reader(stdout: IO[bytes]) -> Callable[[float], bytes | None]:
+    def read(seconds: float) -> bytes | None:
+        with selectors.DefaultSelector() as selector:
+            selector.register(stdout, selectors.EVENT_READ)
+            return os.read(stdout.fileno(), 4096) if selector.select(seconds) else None
+
+    return read
 
 
 def _gateway_of(line: str) -> str:

@@ -2,7 +2,8 @@
 """Stands in for luna-node in the tests of ``start_daemon``: listens, says ready, answers hello and ping.
 
 Options beside those of luna-node: ``--fail TEXT`` logs the text and ends with status 3; ``--hang`` never gets ready;
-``--no-gateway`` is ready without one. It counts its starts in ``starts`` in its data folder and ends on SIGTERM.
+``--no-gateway`` is ready without one; ``--recover`` says first that it recovers. It counts its starts in ``starts`` in
+its data folder and ends on SIGTERM.
 """
 
 import argparse
@@ -25,6 +26,7 @@ def main() -> int:
     parser.add_argument("--starter-token")
     parser.add_argument("--fail")
     parser.add_argument("--hang", action="store_true")
+    parser.add_argument("--recover", action="store_true")
     parser.add_argument("--no-gateway", action="store_true")
     options = parser.parse_args()
     data = pathlib.Path(options.data)
@@ -34,6 +36,8 @@ def main() -> int:
     if options.fail:
         print(options.fail, file=sys.stderr, flush=True)
         return 3
+    if options.recover:
+        print("recovering node=local done=1 of=2", flush=True)
     if options.hang:
         signal.pause()
     if options.no_gateway:

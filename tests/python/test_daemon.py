@@ -19,6 +19,7 @@ import luna_client
 from fake_server import PATIENCE, FakeServer, Hello
 from luna_client import Daemon, DaemonStartError
 from luna_client.daemon import find_luna_node, start_daemon
+from manual_clock import ManualClock
 
 FAKE = Path(__file__).with_name("fake_luna_node.py")
 Background = Callable[..., "Future[Any]"]
@@ -184,6 +185,30 @@ def test_a_failure_ends_with_the_last_lines_of_this_starts_log(start: Starter) -
 def test_one_that_never_gets_ready_is_stopped(start: Starter) -> None:
     with pytest.raises(DaemonStartError, match=r"not ready within 0\.5 s"):
         start(arguments=["--hang"], timeout=0.5)
+
+
+def test_one_that_reads_its_job_log_first_is_waited_for(start: Starter) -> None:
+    assert start(arguments=["--recover"]).started
+
+
+def test_one_that_says_that_it_recovers_gets_its_time_again() -> None:
+    clock = ManualClock()
+    granted: list[float] = []
+    said = [*[b"recovering node=a done=%d of=9\n" % n for n in range(9)], b"ready node=a\n"]
+
+    def read(seconds: float) -> bytes:
+        granted.append(seconds)
+        clock.time += 40.0
+        return said.pop(0)
+
+    assert luna_client.daemon._first_line(read, 60.0, clock.now) == "ready node=a"
+    assert granted == [60.0] * 10
+    # in pieces, and one that stops saying it
+    said = [b"recover", b"ing node=a\nrecov"]
+    granted.clear()
+    line = luna_client.daemon._first_line(lambda s: read(s) if said else None, 60.0, clock.now)
+    assert line is None
+    assert granted == [60.0, 20.0]
 
 
 def test_one_without_a_gateway_is_of_no_use(start: Starter) -> None:

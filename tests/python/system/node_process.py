@@ -145,8 +145,10 @@ class NodeProcess:
     def _read(self, stream: Any, lines: list[str]) -> None:
         try:
             for line in stream:
+                # a node on a busy machine may say that it still reads its job log
+                recovering = lines is self.said and line.startswith("recovering ")
                 with self._changed:
-                    lines.append(line.rstrip("\n"))
+                    (self.log if recovering else lines).append(line.rstrip("\n"))
                     self._changed.notify_all()
         except ValueError:
             pass  # closed by dispose

@@ -23,7 +23,7 @@ struct fixture {
     log.reset();
     auto folder = disk.make_directories("/log");
     BOOST_REQUIRE(folder);
-    auto opened = job_log::open(*folder, {8192, spares, [this] { return ++marks; }});
+    auto opened = job_log::open(*folder, {8192, spares, [this] { return ++marks; }, {}});
     BOOST_REQUIRE(opened);
     log.emplace(std::move(opened->log));
     found = std::move(opened->records);

@@ -1,5 +1,7 @@
 #include <boost/test/unit_test.hpp>
 
+#include <algorithm>
+
 #include "store_fixture.hpp"
 
 // What a restart finds.
@@ -215,14 +217,72 @@ BOOST_AUTO_TEST_CASE(a_damaged_picture_costs_its_job_alone_and_is_reported_with_
   auto well = submitted(job_of("", {named("b")}, 2));
   flip(700); // in the pixels of the first
   restart();
-  BOOST_REQUIRE_EQUAL(report.damages.size(), 1u);
-  BOOST_CHECK_NE(report.damages[0].message.find("/data/log/"), std::string::npos);
+  // The second record proves that the first was whole: so its pixels are not read before their use.
+  BOOST_CHECK(report.damages.empty());
+  BOOST_CHECK(status(hit).state == job_state::queued);
+  work_all();
   BOOST_CHECK(status(hit).state == job_state::failed);
+  BOOST_CHECK(status(hit).pixels == pixel_state::damaged);
+  BOOST_CHECK_NE(status(hit).error.find("/data/log/"), std::string::npos);
   BOOST_CHECK_NE(status(hit).error.find("damaged"), std::string::npos);
   BOOST_CHECK(store->retry(hit).error().code == ec::bad_request);
-  work_all();
   BOOST_CHECK(status(well).state == job_state::done);
-  BOOST_CHECK_EQUAL(store->counters().damages, 2u);
+  BOOST_CHECK_EQUAL(store->counters().damages, 1u);
+  restart();
+  BOOST_CHECK(status(hit).pixels == pixel_state::damaged);
+  BOOST_CHECK_EQUAL(store->counters().spool_bytes, 0u);
+}
+
+BOOST_AUTO_TEST_CASE(the_pixels_of_a_full_segment_are_not_read_at_the_start) {
+  std::vector<std::string> ids;
+  while (disk->files("/data/log").size() < 2 || ids.size() < 6)
+    ids.push_back(submitted(job_of("", {named("a")}, 1, 5000)));
+  // The last record of the first segment: what follows it there are its own pixels.
+  auto path = segment();
+  auto text = disk->contents(path).value();
+  auto last = text.find_last_not_of('\0');
+  text[last] ^= 0x10;
+  disk->put(path, text);
+  restart();
+  BOOST_CHECK(report.damages.empty());
+  BOOST_CHECK_EQUAL(report.queued, ids.size());
+  work_all();
+  size_t failed = 0;
+  for (auto& id : ids)
+    failed += status(id).state == job_state::failed ? 1 : 0;
+  BOOST_CHECK_EQUAL(failed, 1u);
+}
+
+BOOST_AUTO_TEST_CASE(a_torn_last_record_is_recognised_before_anyone_is_told_that_it_is_there) {
+  submitted(job_of("", {named("a")}, 1, 3000));
+  BOOST_REQUIRE(store->accept(job_of("k", {named("b")}, 2, 3000)));
+  auto text = disk->contents(segment()).value();
+  auto last = text.find_last_not_of('\0');
+  std::fill(text.begin() + static_cast<ptrdiff_t>(last) - 700, text.end(), '\0');
+  auto path = segment();
+  store.reset();
+  disk->put(path, text);
+  restart();
+  BOOST_REQUIRE_EQUAL(report.damages.size(), 1u);
+  BOOST_CHECK_NE(report.damages[0].message.find("/data/log/"), std::string::npos);
+  auto again = submit(job_of("k", {named("b")}, 2, 3000));
+  BOOST_REQUIRE(again);
+  BOOST_CHECK(!again->known);
+  work_all();
+  BOOST_CHECK(disk->contents("/out/b.png") == encoded(pixels_of(2, 3000)));
+}
+
+BOOST_AUTO_TEST_CASE(what_a_killed_process_had_only_written_is_durable_once_it_is_found_again) {
+  submitted(job_of("", {named("a")}, 1));
+  BOOST_REQUIRE(store->accept(job_of("k", {named("b")}, 2)));
+  BOOST_REQUIRE_EQUAL(boot(), ""); // the process ended, the machine did not
+  auto again = submit(job_of("k", {named("b")}, 2));
+  BOOST_REQUIRE(again);
+  BOOST_CHECK(again->known);
+  restart(); // the power went
+  BOOST_CHECK(store->status(again->job.id));
+  work_all();
+  BOOST_CHECK(disk->contents("/out/b.png") == encoded(pixels_of(2)));
 }
 
 BOOST_AUTO_TEST_CASE(a_client_that_submits_again_heals_a_damaged_job) {

@@ -68,6 +68,7 @@ struct simulated_node {
   std::unique_ptr<job_store> store;
   target_table targets; ///< its folders are made at each start
   recovery_report report;
+  std::string damage; ///< of the pixels that the last attempt read
 
   simulated_node() { static_cast<void>(disk->make_directories(output_folder)); }
 
@@ -121,10 +122,12 @@ struct simulated_node {
     if (!work)
       return false;
     std::string away;
+    damage.clear();
     for (size_t i = 0; i < work->images.size() && away.empty(); ++i)
       away = save(*work, work->images[i]);
-    static_cast<void>(away.empty() ? store->finish_attempt(work->id, {}, false)
-                                   : store->target_away(work->id, away));
+    static_cast<void>(!damage.empty() ? store->pixels_damaged(work->id, damage)
+                      : away.empty()  ? store->finish_attempt(work->id, {}, false)
+                                      : store->target_away(work->id, away));
     static_cast<void>(store->commit());
     return true;
   }
@@ -154,8 +157,10 @@ struct simulated_node {
         return there ? result<void>{} : fail(there);
       }
       auto pixels = work.read_pixels(image);
-      if (!pixels)
+      if (!pixels) {
+        damage = pixels.error().code == ec::internal ? pixels.error().message : "";
         return fail(pixels);
+      }
       auto bytes = encoded(*pixels);
       return publish(to, request, std::as_bytes(std::span{bytes}), image.recorded, record);
     };
