@@ -6,12 +6,12 @@
 #include <string>
 
 #include "imaging/pixels.hpp"
+#include "imaging/side_limits.hpp"
 
 namespace luna::imaging {
 
 namespace {
 
-constexpr int64_t largest_side = 16384;
 constexpr int pillows_speed = 6;
 
 using image_pointer = std::unique_ptr<avifImage, void (*)(avifImage*)>;
@@ -62,7 +62,7 @@ result<image_pointer> planes_of(const tensor_block& image) {
 
 result<std::vector<std::byte>> encode_avif(const tensor_block& image, int quality,
                                            std::span<const std::byte> exif) {
-  if (const auto shape = shape_of_u8_picture(image, "AVIF", largest_side); !shape)
+  if (const auto shape = shape_of_u8_picture(image, "AVIF", max_avif_side); !shape)
     return fail(shape);
   if (quality < 0 || quality > 100)
     return fail(ec::bad_request, "an AVIF's quality is 0 to 100");

@@ -6,6 +6,9 @@
 #include <iterator>
 #include <utility>
 
+#include "imaging/text_keys.hpp"
+#include "imaging/utf16.hpp"
+
 namespace luna::imaging {
 
 namespace {
@@ -29,31 +32,12 @@ void put(std::vector<std::byte>& out, uint64_t x, int bytes) {
     out.push_back(static_cast<std::byte>(x >> (8 * i)));
 }
 
-/// UTF-8 to UTF-16, little-endian. @pre valid UTF-8.
-std::string utf16_of(std::string_view text) {
+/// The same text in UTF-16, little-endian.
+std::string utf16_bytes(std::string_view text) {
   std::string out;
-  const auto unit = [&](uint32_t x) {
-    out.push_back(static_cast<char>(x & 0xff));
-    out.push_back(static_cast<char>(x >> 8));
-  };
-  for (size_t i = 0; i < text.size();) {
-    const auto lead = static_cast<uint8_t>(text[i++]);
-    uint32_t point = lead;
-    int more = 0;
-    if (lead >= 0xf0)
-      point = lead & 0x07U, more = 3;
-    else if (lead >= 0xe0)
-      point = lead & 0x0fU, more = 2;
-    else if (lead >= 0xc0)
-      point = lead & 0x1fU, more = 1;
-    for (; more > 0 && i < text.size(); --more)
-      point = point << 6 | (static_cast<uint8_t>(text[i++]) & 0x3fU);
-    if (point < 0x10000) {
-      unit(point);
-    } else {
-      unit(0xd800 + ((point - 0x10000) >> 10 & 0x3ffU));
-      unit(0xdc00 + ((point - 0x10000) & 0x3ffU));
-    }
+  for (const auto unit : utf16_of(text)) {
+    out.push_back(static_cast<char>(unit & 0xff));
+    out.push_back(static_cast<char>(unit >> 8));
   }
   return out;
 }
@@ -114,7 +98,7 @@ std::vector<field> fields_of(std::span<const text_chunk> entries) {
             : static_cast<uint16_t>(further_tags + others - first_tags.size());
       ++others;
     }
-    fields.push_back({tag, field_type::ascii, key + ":" + text + '\0'});
+    fields.push_back({tag, field_type::ascii, one_line_key(key) + ":" + text + '\0'});
   }
   return fields;
 }
@@ -128,7 +112,7 @@ std::vector<std::byte> make_exif(std::span<const text_chunk> entries, std::strin
   std::vector<field> sub;
   if (!comment.empty()) {
     sub.push_back(
-      {comment_tag, field_type::undefined, std::string{"UNICODE\0", 8} + utf16_of(comment)});
+      {comment_tag, field_type::undefined, std::string{"UNICODE\0", 8} + utf16_bytes(comment)});
     main.push_back({exif_ifd_tag, field_type::long_number, std::string(4, '\0')});
   }
   std::stable_sort(main.begin(), main.end(),

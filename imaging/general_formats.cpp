@@ -10,6 +10,7 @@
 #include <string>
 
 #include "imaging/pixels.hpp"
+#include "imaging/text_keys.hpp"
 
 namespace luna::imaging {
 
@@ -37,10 +38,13 @@ OIIO::ImageSpec spec_of(const tensor_block& image, const std::string& date = {})
   return spec;
 }
 
+/// Of an attribute in OpenEXR.
+constexpr size_t longest_exr_name = 255;
+
 /// Names that others look for stay; no other can be taken for one of OpenEXR's own ("compression").
 std::string exr_name(const std::string& key) {
   const bool known = key == "prompt" || key == "workflow" || key == "parameters";
-  return known ? key : "luna:" + key;
+  return known ? key : "luna:" + ascii_key(key);
 }
 
 result<std::vector<std::byte>> write(const char* format, const OIIO::ImageSpec& spec,
@@ -74,11 +78,15 @@ encode_tiff(const tensor_block& image, std::span<const text_chunk> text, const s
     else if (key == "workflow")
       spec.attribute("Make", key + ":" + value);
     else
-      others += (others.empty() ? "" : "\n") + key + ":" + value;
+      others += (others.empty() ? "" : "\n") + one_line_key(key) + ":" + value;
   }
   if (!others.empty())
     spec.attribute("ImageDescription", others);
   return write("tif", spec, image);
+}
+
+bool is_exr_key(const std::string& key) {
+  return exr_name(key).size() <= longest_exr_name;
 }
 
 result<std::vector<std::byte>>
@@ -86,7 +94,8 @@ encode_exr(const tensor_block& image, std::span<const text_chunk> text, const st
   auto spec = spec_of(image, date);
   spec.attribute("compression", "zip");
   for (const auto& [key, value] : text)
-    spec.attribute(exr_name(key), value);
+    if (is_exr_key(key))
+      spec.attribute(exr_name(key), value);
   return write("exr", spec, image);
 }
 

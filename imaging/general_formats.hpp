@@ -22,10 +22,14 @@ result<std::vector<std::byte>>
 encode_tiff(const tensor_block& image, std::span<const text_chunk> text, const std::string& date);
 
 /// OpenEXR, 32-bit floats, compressed (zip). `prompt`, `workflow` and `parameters`
-/// are attributes of these names, the others of "luna:<key>".
+/// are attributes of these names, the others of "luna:<key>", escaped as text_keys.hpp does. One
+/// that `is_exr_key` denies is not written.
 /// @param image f32 [H, W, C], C = 1, 3 or 4; the values as they are. @param date as above.
 result<std::vector<std::byte>>
 encode_exr(const tensor_block& image, std::span<const text_chunk> text, const std::string& date);
+
+/// Whether an attribute can have the name of this key.
+bool is_exr_key(const std::string& key);
 
 /// Makes a picture smaller, area-weighted, so that its longest side has at most `longest_side`
 /// pixels; smaller pictures are handed back. @param image u8 [H, W, C].

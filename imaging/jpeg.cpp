@@ -6,12 +6,11 @@
 #include <turbojpeg.h>
 
 #include "imaging/pixels.hpp"
+#include "imaging/side_limits.hpp"
 
 namespace luna::imaging {
 
 namespace {
-
-constexpr int64_t largest_side = 65500;
 
 /// Where a segment may be put: behind the start marker, and behind JFIF's segment if there is one,
 /// which must come first.
@@ -27,7 +26,7 @@ size_t end_of_jfif(std::span<const std::byte> file) {
 
 result<std::vector<std::byte>> encode_jpeg(const tensor_block& image, int quality,
                                            std::span<const std::byte> exif) {
-  const auto shape = shape_of_u8_picture(image, "JPEG", largest_side);
+  const auto shape = shape_of_u8_picture(image, "JPEG", max_jpeg_side);
   if (!shape)
     return fail(shape);
   if (quality < 1 || quality > 100)

@@ -5,12 +5,12 @@
 #include <memory>
 
 #include "imaging/pixels.hpp"
+#include "imaging/side_limits.hpp"
 
 namespace luna::imaging {
 
 namespace {
 
-constexpr int64_t largest_side = int64_t{1} << 18;
 constexpr int64_t effort = 4;
 
 using encoder_pointer = std::unique_ptr<JxlEncoder, void (*)(JxlEncoder*)>;
@@ -96,7 +96,7 @@ std::optional<std::vector<std::byte>> finished(JxlEncoder* encoder) {
 
 result<std::vector<std::byte>> encode_jxl(const tensor_block& image, int quality,
                                           std::span<const std::byte> exif) {
-  const auto shape = shape_of_u8_picture(image, "JPEG XL", largest_side);
+  const auto shape = shape_of_u8_picture(image, "JPEG XL", max_jxl_side);
   if (!shape)
     return fail(shape);
   if (quality < 1 || quality > 100)

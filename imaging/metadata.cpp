@@ -1,7 +1,6 @@
 #include "imaging/metadata.hpp"
 
 #include "imaging/json_dumps.hpp"
-#include "imaging/png.hpp"
 
 namespace luna::imaging {
 
@@ -12,18 +11,14 @@ using json = nlohmann::ordered_json;
 /// Of a picture's texts: EXIF has no more tags to spare, and no program shows more.
 constexpr size_t most_keys = 256;
 
-/// Of a PNG text chunk, in characters.
-constexpr size_t longest_keyword = 79;
-
 /// A string verbatim; everything else as Python's json.dumps writes it.
 std::string verbatim_or_dumped(const json& value) {
   return value.is_string() ? value.get<std::string>() : json_dumps(value);
 }
 
 /// Adds a chunk for each key of an object. @returns the object, or nullptr.
-/// @param prefix what may come before the key in a file.
-const json* add_object(task_fields& fields, std::string_view key, std::vector<text_chunk>& text,
-                       const std::string& prefix = {}) {
+const json* add_object(task_fields& fields, std::string_view key, metadata_fields& out,
+                       std::vector<text_chunk>& text) {
   const auto* object = fields.find(key);
   if (object == nullptr)
     return nullptr;
@@ -32,14 +27,10 @@ const json* add_object(task_fields& fields, std::string_view key, std::vector<te
     return nullptr;
   }
   for (const auto& [name, value] : object->items()) {
-    if (name.empty() || !is_png_keyword(prefix + name))
-      fields.wrong(failure{ec::bad_request,
-                           std::string{key} + " has the key '" + name.substr(0, 100)
-                             + "': a key of a picture's metadata has 1 to "
-                             + std::to_string(longest_keyword - prefix.size())
-                             + " printable Latin-1 characters",
-                           0,
-                           {}});
+    if (name.empty() || name.find('\0') != std::string::npos) {
+      out.unwritable.push_back(name);
+      continue;
+    }
     text.push_back({name, verbatim_or_dumped(value)});
   }
   return object;
@@ -81,9 +72,9 @@ metadata_fields parse_metadata(task_fields& fields) {
   metadata_fields out;
   if (const auto* prompt = fields.find("prompt"))
     out.workflow.push_back({"prompt", verbatim_or_dumped(*prompt)});
-  add_object(fields, "extra_pnginfo", out.workflow);
+  add_object(fields, "extra_pnginfo", out, out.workflow);
   out.luna = fields.boolean("luna_metadata", false);
-  if (const auto* object = add_object(fields, "metadata", out.metadata, out.luna ? "gen_" : "");
+  if (const auto* object = add_object(fields, "metadata", out, out.metadata);
       object != nullptr && !object->empty())
     out.metadata_dump = json_dumps(*object);
   if (out.workflow.size() + out.metadata.size() > most_keys)

@@ -24,17 +24,18 @@ namespace luna::imaging {
 
 /// The fields of a task that become text.
 struct metadata_fields {
-  std::vector<text_chunk> workflow; ///< prompt, then the keys of extra_pnginfo
-  std::vector<text_chunk> metadata; ///< its keys; strings verbatim, else as json.dumps has them
-  std::string metadata_dump;        ///< json.dumps(metadata); empty without metadata
-  std::string custom;               ///< custom_metadata
-  std::string parameters;           ///< parameters_text, A1111's
-  bool luna = false;                ///< luna_metadata: the old Multi Saver's own keys
-  bool embed = true;                ///< embed_workflow; without it no file has any text
+  std::vector<text_chunk> workflow;    ///< prompt, then the keys of extra_pnginfo
+  std::vector<text_chunk> metadata;    ///< its keys; strings verbatim, else as json.dumps has them
+  std::string metadata_dump;           ///< json.dumps(metadata); empty without metadata
+  std::string custom;                  ///< custom_metadata
+  std::string parameters;              ///< parameters_text, A1111's
+  std::vector<std::string> unwritable; ///< keys that no file can hold: empty, or with a NUL
+  bool luna = false;                   ///< luna_metadata: the old Multi Saver's own keys
+  bool embed = true;                   ///< embed_workflow; without it no file has any text
 };
 
 /// Reads prompt, extra_pnginfo, metadata, custom_metadata, parameters_text, luna_metadata and
-/// embed_workflow. A key that cannot be a PNG keyword is recorded as wrong in `fields`.
+/// embed_workflow. No key makes the task wrong: what no format can hold is left out and named.
 metadata_fields parse_metadata(task_fields& fields);
 
 /// What is known of one picture.

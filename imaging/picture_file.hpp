@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "imaging/metadata.hpp"
+#include "imaging/pixels.hpp"
 #include "imaging/png.hpp"
 #include "messages/result.hpp"
 #include "messages/tensor_block.hpp"
@@ -35,14 +36,28 @@ struct encoder_options {
   bool lossless_webp = false;
 };
 
-/// The pixels as they have to be kept until `encode_picture`: u8, unless the file holds more.
+/// Whether a picture of this shape fits into a file of the format, by its encoder's own bounds.
+/// @returns `bad_request` that names them.
+result<void> check_sides(image_format format, const encoder_options& options,
+                         const picture_shape& shape);
+
+/// What is kept of a picture until `encode_picture`.
+struct kept_picture {
+  tensor_block pixels;
+  uint64_t non_finite = 0; ///< values that were NaN or infinite
+};
+
+/// The pixels as they have to be kept: u8, unless the file holds more.
 /// @param picture f32 in 0..1 or u8.
-tensor_block pixels_to_keep(image_format format, const encoder_options& options,
+kept_picture pixels_to_keep(image_format format, const encoder_options& options,
                             const tensor_block& picture);
+
+/// The keys of the text that no file of the format can hold, whatever the text.
+std::vector<std::string> keys_left_out(image_format format, const metadata_fields& fields);
 
 struct picture_bytes {
   std::vector<std::byte> file;
-  std::vector<std::string> left_out; ///< keys of the text that the format has no room for
+  std::vector<std::string> left_out; ///< keys of the text that this file has no room for
 };
 
 /// Encodes one picture with its text: chunks in PNG, EXIF in WebP, JPEG, AVIF and JPEG XL, tags in

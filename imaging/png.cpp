@@ -8,6 +8,8 @@
 
 #include "imaging/pixels.hpp"
 #include "imaging/png_deflate.hpp"
+#include "imaging/side_limits.hpp"
+#include "imaging/text_keys.hpp"
 
 namespace luna::imaging {
 
@@ -50,44 +52,30 @@ private:
   std::vector<std::byte> bytes_;
 };
 
-/// UTF-8 to Latin-1; nothing if a character is beyond it or the bytes are no UTF-8.
-std::optional<std::string> latin1_of(std::string_view text) {
-  std::string out;
-  for (size_t i = 0; i < text.size(); ++i) {
-    const auto byte = static_cast<uint8_t>(text[i]);
-    if (byte < 0x80) {
-      out += text[i];
-    } else if ((byte == 0xc2 || byte == 0xc3) && i + 1 < text.size()
-               && (static_cast<uint8_t>(text[i + 1]) & 0xc0) == 0x80) {
-      ++i;
-      out += static_cast<char>(((byte & 3) << 6) | (static_cast<uint8_t>(text[i]) & 0x3f));
-    } else {
-      return std::nullopt;
-    }
-  }
-  return out;
-}
-
 bool is_ascii(std::string_view text) {
   return std::all_of(text.begin(), text.end(),
                      [](char c) { return static_cast<uint8_t>(c) < 0x80; });
 }
 
 result<void> write_text(png_file& file, const text_chunk& chunk) {
-  if (!is_png_keyword(chunk.key))
-    return fail(ec::bad_request, "'" + chunk.key
-                                   + "' cannot be the name of a PNG text: 1 to 79 printable "
-                                     "Latin-1 characters are allowed");
-  if (chunk.text.size() > largest_idat)
-    return fail(ec::bad_request, "the text '" + chunk.key + "' is too long for a PNG chunk");
-  std::string data = *latin1_of(chunk.key);
+  if (chunk.text.size() > largest_idat || chunk.key.size() > largest_idat)
+    return fail(ec::bad_request,
+                "the text '" + chunk.key.substr(0, 100) + "' is too long for a PNG chunk");
+  if (chunk.key.empty() || chunk.key.find('\0') != std::string::npos)
+    return fail(ec::bad_request, "a PNG text cannot have an empty name or one with a NUL");
+  const bool named = is_png_keyword(chunk.key);
+  const bool plain = named && is_ascii(chunk.text);
+  std::string data = latin1_of_keyword(png_keyword_of(chunk.key));
   data += '\0';
-  const bool ascii = is_ascii(chunk.text);
-  if (!ascii)
-    data.append(4, '\0'); // not compressed, method 0, no language, no translated keyword
+  if (!plain) {
+    data.append(3, '\0'); // not compressed, method 0, no language
+    if (!named)
+      data += chunk.key; // as the "translated keyword"
+    data += '\0';
+  }
   data += chunk.text;
   const std::span<const uint8_t> bytes{reinterpret_cast<const uint8_t*>(data.data()), data.size()};
-  if (ascii)
+  if (plain)
     file.chunk("tEXt", bytes);
   else
     file.chunk("iTXt", bytes);
@@ -106,12 +94,11 @@ std::array<uint8_t, 13> header_of(const picture_shape& shape, uint8_t bit_depth)
 
 /// What `encode_png` takes: u8 or u16.
 result<picture_shape> shape_of(const tensor_block& image) {
-  constexpr int64_t largest_side = INT32_MAX / 16; // a row has fewer than 2^31 bytes
   if (image.type() != dtype::u16)
-    return shape_of_u8_picture(image, "PNG", largest_side);
+    return shape_of_u8_picture(image, "PNG", max_png_side);
   // The shapes are those of u8: its upper bytes stand for it here.
   auto half = image.bytes().first(image.size_bytes() / 2);
-  return shape_of_u8_picture({dtype::u8, image.shape(), half, image.owner()}, "PNG", largest_side);
+  return shape_of_u8_picture({dtype::u8, image.shape(), half, image.owner()}, "PNG", max_png_side);
 }
 
 /// The rows of a PNG, and the bytes of them if they had to be made.
@@ -138,16 +125,6 @@ owned_rows rows_of(const tensor_block& image, const picture_shape& shape) {
 }
 
 } // namespace
-
-bool is_png_keyword(std::string_view key) {
-  const auto latin1 = latin1_of(key);
-  if (!latin1 || latin1->empty() || latin1->size() > 79)
-    return false;
-  return std::all_of(latin1->begin(), latin1->end(), [](char c) {
-    const auto byte = static_cast<uint8_t>(c);
-    return (byte >= 0x20 && byte < 0x7f) || byte >= 0xa1;
-  });
-}
 
 result<std::vector<std::byte>> encode_png(const tensor_block& image, const png_options& options,
                                           std::span<const text_chunk> text) {

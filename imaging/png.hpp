@@ -40,14 +40,12 @@ struct png_options {
   unsigned threads = 1;
 };
 
-/// Whether `key` can be the keyword of a PNG text chunk: 1 to 79 printable Latin-1 characters.
-bool is_png_keyword(std::string_view key);
-
 /// Encodes one picture.
 /// @param image u8 or u16 [H, W, C] with C = 1 (grey), 3 (RGB) or 4 (RGBA), H and W at least 1.
 /// @param text chunks in this order before the pixels: tEXt for ASCII, iTXt (not compressed) for
-/// everything else, for the frontend reads both as UTF-8.
-/// @returns the whole file; `bad_request` for another type, shape, level or a bad keyword.
+/// everything else, for the frontend reads both as UTF-8. A key that cannot be a keyword is escaped
+/// (text_keys.hpp), and stands as it is as the translated keyword. @pre no key holds a NUL.
+/// @returns the whole file; `bad_request` for another type, shape or level.
 result<std::vector<std::byte>> encode_png(const tensor_block& image, const png_options& options,
                                           std::span<const text_chunk> text);
 

@@ -29,13 +29,21 @@ void apply_gate(const save_task& task, planned_file& file) {
   }
 }
 
-planned_file picture_file_of(const save_task& task, image_plan place, const tensor_block& picture) {
+result<planned_file> picture_file_of(const save_task& task, image_plan place,
+                                     const tensor_block& picture) {
   const auto& entry = task.images[place.entry];
+  // resolve_names has looked: it is a picture.
+  if (const auto fits = check_sides(entry.format, task.encoding, *picture_shape_of(picture)); !fits)
+    return fail(fits.error().code,
+                "images[" + std::to_string(place.entry) + "]: " + fits.error().message);
   planned_file file;
   file.role.format = entry.format;
   file.role.affix = entry.affix;
   file.role.batch_index = place.row;
-  file.pixels = pixels_to_keep(entry.format, task.encoding, picture);
+  file.role.left_out = keys_left_out(entry.format, task.metadata);
+  auto kept = pixels_to_keep(entry.format, task.encoding, picture);
+  file.role.non_finite = kept.non_finite;
+  file.pixels = std::move(kept.pixels);
   file.place = std::move(place);
   apply_gate(task, file);
   return file;
@@ -52,13 +60,10 @@ result<void> add_thumbnails(const save_task& task, save_plan& plan) {
     if (!small)
       return tl::make_unexpected(small.error());
     planned_file file;
-    file.role = {file_kind::thumbnail,
-                 image_format::webp,
-                 plan.files[i].role.affix,
-                 0,
-                 static_cast<uint32_t>(i),
-                 std::nullopt,
-                 false};
+    file.role.kind = file_kind::thumbnail;
+    file.role.format = image_format::webp;
+    file.role.affix = plan.files[i].role.affix;
+    file.role.of = static_cast<uint32_t>(i);
     file.place = thumbnail_plan(plan.files[i].place);
     file.pixels = std::move(*small);
     plan.files.push_back(std::move(file));
@@ -87,6 +92,10 @@ json object_of(const file_role& role) {
     x["score"] = *role.score;
   if (role.discarded)
     x["discarded"] = true;
+  if (role.non_finite > 0)
+    x["non_finite"] = role.non_finite;
+  if (!role.left_out.empty())
+    x["left_out"] = role.left_out;
   return x;
 }
 
@@ -105,6 +114,8 @@ file_role role_of(const json& x) {
   if (x.contains("score"))
     role.score = x["score"].get<double>();
   role.discarded = x.value("discarded", false);
+  role.non_finite = x.value("non_finite", uint64_t{0});
+  role.left_out = x.value("left_out", std::vector<std::string>{});
   return role;
 }
 
@@ -152,7 +163,10 @@ result<save_plan> plan_save(const save_task& task, std::span<const named_tensor>
   for (auto& place : *places) {
     // resolve_names has looked: the tensor is there and has a picture in this row.
     const auto picture = picture_of(*find_tensor(tensors, place.tensor), place.row);
-    plan.files.push_back(picture_file_of(task, std::move(place), picture));
+    auto file = picture_file_of(task, std::move(place), picture);
+    if (!file)
+      return fail(file);
+    plan.files.push_back(std::move(*file));
   }
   if (task.thumbnail)
     if (const auto added = add_thumbnails(task, plan); !added)
@@ -190,8 +204,12 @@ std::string detail_of(const file_role& role, const std::vector<std::string>& lef
     x["of"] = role.of;
   if (role.score)
     x["score"] = *role.score;
-  if (!left_out.empty())
-    x["left_out"] = left_out;
+  if (role.non_finite > 0)
+    x["non_finite"] = role.non_finite;
+  auto keys = role.left_out;
+  keys.insert(keys.end(), left_out.begin(), left_out.end());
+  if (!keys.empty())
+    x["left_out"] = keys;
   return x.empty() ? std::string{} : dump(x);
 }
 

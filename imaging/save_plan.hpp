@@ -36,9 +36,11 @@ struct file_role {
   image_format format = image_format::png;
   std::string affix;
   int64_t batch_index = 0;
-  uint32_t of = 0;             ///< index of a thumbnail's picture
-  std::optional<double> score; ///< if a quality gate judged it
-  bool discarded = false;      ///< the gate put it aside
+  uint32_t of = 0;                   ///< index of a thumbnail's picture
+  std::optional<double> score;       ///< if a quality gate judged it
+  bool discarded = false;            ///< the gate put it aside
+  uint64_t non_finite = 0;           ///< values that were NaN or infinite
+  std::vector<std::string> left_out; ///< keys of the text that its format cannot hold
 
   friend bool operator==(const file_role&, const file_role&) = default;
 };
@@ -82,6 +84,7 @@ result<picture_bytes> encode_file(const save_task& task, const save_roles& roles
                                   const tensor_block& pixels);
 
 /// What the result of a file tells beyond its path: a JSON object, or "" if there is nothing.
+/// @param left_out keys that the encoder found no room for.
 std::string detail_of(const file_role& role, const std::vector<std::string>& left_out);
 
 } // namespace luna::imaging

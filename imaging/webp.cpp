@@ -6,10 +6,13 @@
 #include <webp/mux.h>
 
 #include "imaging/pixels.hpp"
+#include "imaging/side_limits.hpp"
 
 namespace luna::imaging {
 
 namespace {
+
+static_assert(max_webp_side == WEBP_MAX_DIMENSION);
 
 constexpr int pillows_method = 4;
 
@@ -83,7 +86,7 @@ result<std::vector<std::byte>> with_exif(const WebPMemoryWriter& pixels,
 
 result<std::vector<std::byte>> encode_webp(const tensor_block& image, const webp_options& options,
                                            std::span<const std::byte> exif) {
-  if (const auto shape = shape_of_u8_picture(image, "WebP", WEBP_MAX_DIMENSION); !shape)
+  if (const auto shape = shape_of_u8_picture(image, "WebP", max_webp_side); !shape)
     return fail(shape);
   WebPConfig config;
   if (WebPConfigInit(&config) == 0)

@@ -107,6 +107,10 @@ public:
   /// Makes the names in this directory durable.
   virtual io_result<void> sync() = 0;
 
+  /// Whether names may be made here, as far as the system says without a try: `no_permission`,
+  /// `read_only`.
+  virtual io_result<void> check_writable() = 0;
+
   /// Bytes that may still be written to this file system.
   virtual io_result<uint64_t> free_bytes() = 0;
 

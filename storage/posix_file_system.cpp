@@ -324,6 +324,12 @@ public:
     return refuse("sync the folder", path_);
   }
 
+  io_result<void> check_writable() override {
+    if (::faccessat(fd_.get(), ".", W_OK | X_OK, AT_EACCESS) != 0)
+      return refuse("write to the folder", path_);
+    return {};
+  }
+
   io_result<uint64_t> free_bytes() override {
     struct statvfs x;
     if (::fstatvfs(fd_.get(), &x) != 0)

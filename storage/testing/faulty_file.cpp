@@ -214,6 +214,18 @@ public:
     return {};
   }
 
+  /// What would refuse a new name for as long as nobody changes the folder.
+  io_result<void> check_writable() override {
+    std::lock_guard guard{disk_->mutex};
+    for (auto& x : disk_->faults) {
+      auto makes = x.op == io_op::create || x.op == io_op::make_directory;
+      auto refuses = x.kind == io_kind::no_permission || x.kind == io_kind::read_only;
+      if (makes && refuses && x.times > 0 && (path_ + "/").find(x.path) != std::string::npos)
+        return io_fail(x.kind, "cannot write to the folder " + path_);
+    }
+    return {};
+  }
+
   io_result<uint64_t> free_bytes() override {
     std::lock_guard guard{disk_->mutex};
     return disk_->capacity - std::min(disk_->capacity, disk_->used());

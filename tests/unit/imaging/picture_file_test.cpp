@@ -5,6 +5,8 @@
 #include <cmath>
 #include <cstring>
 #include <jxl/decode.h>
+#include <jxl/encode.h>
+#include <memory>
 #include <webp/decode.h>
 
 #include "imaging/jpeg.hpp"
@@ -301,11 +303,11 @@ BOOST_AUTO_TEST_CASE(pixels_are_kept_in_eight_bits_unless_the_file_holds_more) {
   const auto image = picture(3, dtype::f32);
   const encoder_options deep{{}, 16, 90, false};
   for (const auto format : {image_format::png, image_format::tiff}) {
-    BOOST_TEST((pixels_to_keep(format, {}, image).type() == dtype::u8));
-    BOOST_TEST((pixels_to_keep(format, deep, image).type() == dtype::f32));
+    BOOST_TEST((pixels_to_keep(format, {}, image).pixels.type() == dtype::u8));
+    BOOST_TEST((pixels_to_keep(format, deep, image).pixels.type() == dtype::f32));
   }
-  BOOST_TEST((pixels_to_keep(image_format::exr, {}, image).type() == dtype::f32));
-  BOOST_TEST((pixels_to_keep(image_format::webp, deep, image).type() == dtype::u8));
+  BOOST_TEST((pixels_to_keep(image_format::exr, {}, image).pixels.type() == dtype::f32));
+  BOOST_TEST((pixels_to_keep(image_format::webp, deep, image).pixels.type() == dtype::u8));
 }
 
 BOOST_AUTO_TEST_CASE(the_date_in_a_file_is_the_jobs) {
@@ -325,6 +327,82 @@ BOOST_AUTO_TEST_CASE(a_picture_that_a_format_cannot_hold_is_refused_by_name) {
   BOOST_TEST(got.error().message
              == "a picture of 16384 x 1 pixels is too large for WebP, whose sides have at most "
                 "16383: save it as PNG");
+}
+
+BOOST_AUTO_TEST_CASE(the_largest_sides_are_those_of_the_encoders) {
+  const auto fits = [](image_format format, int64_t high, int64_t wide, int64_t channels = 3,
+                       const encoder_options& options = {}) {
+    return check_sides(format, options, {1, high, wide, channels}).has_value();
+  };
+  struct bound {
+    image_format format;
+    int64_t side;
+  };
+  for (const auto& [format, side] : {bound{image_format::png, INT32_MAX / 16},
+                                     {image_format::webp, 16383},
+                                     {image_format::jpeg, 65500},
+                                     {image_format::avif, 65536},
+                                     {image_format::jxl, int64_t{1} << 30}}) {
+    BOOST_TEST(fits(format, 1, side));
+    BOOST_TEST(fits(format, side, 1));
+    BOOST_TEST(!fits(format, 1, side + 1));
+    BOOST_TEST(!fits(format, side + 1, 1));
+  }
+  BOOST_TEST(fits(image_format::jxl, 1024, int64_t{1} << 30));
+  BOOST_TEST(!fits(image_format::jxl, 1025, int64_t{1} << 30));
+  // Rows and blocks of rows that an int can count.
+  const encoder_options deep{{}, 16, 90, false};
+  BOOST_TEST(fits(image_format::tiff, 1, INT32_MAX / 3));
+  BOOST_TEST(!fits(image_format::tiff, 1, INT32_MAX / 3 + 1));
+  BOOST_TEST(!fits(image_format::tiff, 1, INT32_MAX / 3, 3, deep));
+  BOOST_TEST(fits(image_format::exr, 1, INT32_MAX / 16, 4));
+  BOOST_TEST(!fits(image_format::exr, 1, INT32_MAX / 16 + 1, 4));
+  BOOST_TEST(fits(image_format::exr, 100, INT32_MAX / 16 / 16, 4));
+  BOOST_TEST(!fits(image_format::exr, 100, INT32_MAX / 16 / 16 + 1, 4));
+}
+
+BOOST_AUTO_TEST_CASE(libjxl_has_the_bounds_that_we_refuse_by) {
+  const auto takes = [](uint32_t wide, uint32_t high) {
+    const std::unique_ptr<JxlEncoder, void (*)(JxlEncoder*)> encoder{JxlEncoderCreate(nullptr),
+                                                                     JxlEncoderDestroy};
+    JxlBasicInfo info;
+    JxlEncoderInitBasicInfo(&info);
+    info.xsize = wide;
+    info.ysize = high;
+    return JxlEncoderSetBasicInfo(encoder.get(), &info) == JXL_ENC_SUCCESS;
+  };
+  BOOST_TEST(takes(1U << 30, 1U << 10));
+  BOOST_TEST(!takes((1U << 30) + 1, 1));
+  BOOST_TEST(!takes(1U << 30, (1U << 10) + 1));
+}
+
+BOOST_AUTO_TEST_CASE(a_key_beyond_latin_1_is_in_every_format) {
+  const std::string key = "\u043a\u043b\u044e\u0447";
+  const std::string escaped = "\\u043a\\u043b\\u044e\\u0447";
+  picture_text with = text;
+  with.chunks.push_back({key, "\u732b"});
+  with.exif.push_back({key, "\u732b"});
+  for (const auto format :
+       {image_format::png, image_format::webp, image_format::jpeg, image_format::avif,
+        image_format::jxl, image_format::tiff, image_format::exr}) {
+    const auto got =
+      encoded(format, picture(3, format == image_format::exr ? dtype::f32 : dtype::u8), {}, with);
+    const std::string_view file{reinterpret_cast<const char*>(got.file.data()), got.file.size()};
+    const bool plain = file.find(key) != file.npos;
+    BOOST_TEST((format == image_format::exr ? file.find("luna:" + escaped) != file.npos : plain),
+               extension_of(format));
+    BOOST_TEST(got.left_out.empty());
+  }
+}
+
+BOOST_AUTO_TEST_CASE(the_longest_name_of_an_attribute_is_written) {
+  picture_text with = text;
+  const std::string key(250, 'k');
+  with.chunks.push_back({key, "found"});
+  with.chunks.push_back({key + "k", "never"});
+  const auto got =
+    read_back<float>(encoded(image_format::exr, picture(3, dtype::f32), {}, with).file, "exr");
+  BOOST_TEST(got.spec["luna:" + key].get<std::string>() == "found");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

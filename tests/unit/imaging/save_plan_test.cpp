@@ -1,6 +1,8 @@
 #include <boost/test/unit_test.hpp>
 #include <nlohmann/json.hpp>
 
+#include <limits>
+
 #include "imaging/save_plan.hpp"
 #include "tests/unit/why.hpp"
 
@@ -135,9 +137,76 @@ BOOST_AUTO_TEST_CASE(details_tell_scores_kinds_and_what_was_left_out) {
   BOOST_TEST(detail_of(role, {}) == "");
   role.score = 0.25;
   BOOST_TEST(detail_of(role, {"workflow"}) == R"({"score":0.25,"left_out":["workflow"]})");
-  BOOST_TEST(
-    detail_of({file_kind::thumbnail, image_format::webp, "", 0, 3, std::nullopt, false}, {})
-    == R"({"kind":"thumbnail","of":3})");
+  role.score.reset();
+  role.non_finite = 3;
+  role.left_out = {"\u732b"};
+  BOOST_TEST(detail_of(role, {"workflow"})
+             == "{\"non_finite\":3,\"left_out\":[\"\u732b\",\"workflow\"]}");
+  file_role thumbnail;
+  thumbnail.kind = file_kind::thumbnail;
+  thumbnail.of = 3;
+  BOOST_TEST(detail_of(thumbnail, {}) == R"({"kind":"thumbnail","of":3})");
+}
+
+BOOST_AUTO_TEST_CASE(values_that_are_not_finite_are_counted_and_kept_in_the_plan) {
+  const auto nan = std::numeric_limits<float>::quiet_NaN();
+  const auto inf = std::numeric_limits<float>::infinity();
+  const std::vector<float> values = {0, 1, nan, 0, inf, -inf, 0.5F, 2, -3, 0, 0, 0};
+  const std::vector<named_tensor> tensors = {
+    {"image_0", tensor_block::copy_of(dtype::f32, {2, 2, 3}, std::as_bytes(std::span{values}))}};
+  for (const auto* format : {"png", "jpeg", "exr"}) {
+    const auto task = task_of({{"images", {{{"tensor", "image_0"}, {"format", format}}}}});
+    const auto plan = plan_save(task, tensors, {}, {"/out"});
+    BOOST_TEST_REQUIRE(plan.has_value(), luna::testing::why(plan));
+    const auto roles = parse_roles(to_text(plan->roles()), task, 1);
+    BOOST_TEST_REQUIRE(roles.has_value());
+    BOOST_TEST(roles->files[0].non_finite == 3u, format);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_key_that_no_file_can_hold_is_left_out_and_named) {
+  const std::string endless(300, 'k');
+  for (const auto* format : {"png", "exr"}) {
+    const auto task = task_of({{"images", {{{"tensor", "a"}, {"format", format}}}},
+                               {"metadata", {{"", "x"}, {endless, "y"}, {"\u732b", "z"}}}});
+    const auto plan = plan_save(task, body(), {}, {"/out"});
+    BOOST_TEST_REQUIRE(plan.has_value(), luna::testing::why(plan));
+    const auto& left_out = plan->files[0].role.left_out;
+    const auto want = std::string_view{format} == "exr" ? std::vector<std::string>{"", endless}
+                                                        : std::vector<std::string>{""};
+    BOOST_TEST(left_out == want, boost::test_tools::per_element());
+    const auto file = encode_file(task, plan->roles(), 0, plan->files[0].pixels);
+    BOOST_TEST_REQUIRE(file.has_value(), luna::testing::why(file));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(sides_that_a_format_cannot_hold_are_refused_when_the_job_is_planned) {
+  struct side {
+    const char* format;
+    int64_t largest;
+  };
+  for (const auto& [format, largest] : {side{"webp", 16383}, {"jpeg", 65500}, {"avif", 65536}})
+    for (const bool wide : {true, false})
+      for (const int64_t more : {0, 1}) {
+        const auto length = largest + more;
+        const std::vector<std::byte> row(static_cast<size_t>(length) * 3);
+        const std::vector<int64_t> shape =
+          wide ? std::vector<int64_t>{1, length, 3} : std::vector<int64_t>{length, 1, 3};
+        const std::vector<named_tensor> tensors = {
+          {"image_0", tensor_block::copy_of(dtype::u8, shape, row)}};
+        const auto task = task_of({{"images", {{{"tensor", "image_0"}, {"format", format}}}}});
+        const auto plan = plan_save(task, tensors, {}, {"/out"});
+        BOOST_TEST_CONTEXT(format << " " << length) {
+          BOOST_TEST(plan.has_value() == (more == 0));
+          if (plan) {
+            const auto file = encode_file(task, plan->roles(), 0, plan->files[0].pixels);
+            BOOST_TEST(file.has_value(), luna::testing::why(file));
+          } else {
+            BOOST_TEST((plan.error().code == ec::bad_request));
+            BOOST_TEST(plan.error().message.starts_with("images[0]: a picture of "));
+          }
+        }
+      }
 }
 
 BOOST_AUTO_TEST_SUITE_END()

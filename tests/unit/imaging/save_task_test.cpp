@@ -217,12 +217,6 @@ BOOST_AUTO_TEST_CASE(unknown_fields_are_refused_with_the_nearest_known_one) {
   BOOST_TEST(contains(message, "'affix'"), message);
 }
 
-BOOST_AUTO_TEST_CASE(keys_that_png_cannot_hold_are_refused) {
-  BOOST_TEST(
-    contains(refusal({{"extra_pnginfo", {{std::string(80, 'k'), "x"}}}}), "extra_pnginfo"));
-  BOOST_TEST(contains(refusal({{"metadata", {{"", "x"}}}}), "metadata"));
-}
-
 BOOST_AUTO_TEST_CASE(formats_are_known_by_their_extension) {
   BOOST_TEST(extension_of(image_format::png) == "png");
   BOOST_TEST((format_of_extension("PNG") == image_format::png));
