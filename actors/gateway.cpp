@@ -149,6 +149,9 @@ std::shared_ptr<const protocol::server_config> protocol_config(const gateway_opt
   config->limits = options.context.limits;
   config->max_in_flight = options.in_flight;
   config->commands = protocol::announced_commands(options.forbidden_commands);
+  config->capabilities = {
+    "jobs",
+  };
   config->secret = options.secret;
   config->buffers = options.buffers;
   return config;

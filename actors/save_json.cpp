@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <set>
 
 namespace luna {
 
@@ -68,6 +69,47 @@ void add_files(json& job, const std::vector<storage::image_status>& files) {
   job["images"] = std::move(pictures);
 }
 
+/// What became of the pictures of a job that has failed.
+std::string_view pictures_of(const storage::job_status& job) {
+  return job.pixels == storage::pixel_state::kept ? "kept" : "given_up";
+}
+
+/// What a client should know of a job that is saved all the same, from what is said of its
+/// pictures.
+json warnings_of(const storage::job_status& job) {
+  uint64_t non_finite = 0;
+  std::set<std::string> left_out;
+  for (auto& file : job.images) {
+    auto detail = detail_object(file);
+    non_finite += detail.value("non_finite", uint64_t{0});
+    auto keys = detail.value("left_out", std::vector<std::string>{});
+    left_out.insert(keys.begin(), keys.end());
+  }
+  auto warnings = json::array();
+  if (non_finite > 0)
+    warnings.push_back(
+      {{"code", "non_finite"},
+       {"message", std::to_string(non_finite)
+                     + " values of the pictures are NaN or infinite; they are saved "
+                       "as ComfyUI saves them, NaN as black"},
+       {"count", non_finite}});
+  if (!left_out.empty()) {
+    std::string names;
+    for (auto& key : left_out)
+      names += (names.empty() ? "'" : ", '") + key + "'";
+    warnings.push_back(
+      {{"code", "metadata"},
+       {"message", "the files cannot hold the texts of these keys, they are left out: " + names},
+       {"count", left_out.size()}});
+  }
+  return warnings;
+}
+
+void add_warnings(json& to, const storage::job_status& job) {
+  if (auto warnings = warnings_of(job); !warnings.empty())
+    to["warnings"] = std::move(warnings);
+}
+
 json job_object(const storage::job_status& job) {
   json x{{"job_id", job.id},
          {"state", storage::to_string(job.state)},
@@ -79,6 +121,9 @@ json job_object(const storage::job_status& job) {
     x["eta_ms"] = job.eta->count();
   if (!job.error.empty())
     x["error"] = job.error;
+  if (job.state == storage::job_state::failed)
+    x["pictures"] = pictures_of(job);
+  add_warnings(x, job);
   add_files(x, job.images);
   return x;
 }
@@ -107,8 +152,11 @@ std::string dump(const json& x) {
 
 } // namespace
 
-std::string job_json(const storage::job_status& job) {
-  return dump(job_object(job));
+std::string job_json(const storage::job_status& job, std::optional<bool> changed) {
+  auto x = job_object(job);
+  if (changed)
+    x["changed"] = *changed;
+  return dump(x);
 }
 
 std::string job_event_json(const storage::job_status& job) {
@@ -137,16 +185,27 @@ std::string submit_json(const storage::job_status& job, size_t queued, bool dura
                             {"subfolder", image.name.subfolder},
                             {"filename", image.name.filename}});
   x["images"] = x["files"].size();
+  add_warnings(x, job);
   return dump(x);
 }
 
 std::string counters_json(const storage::store_counters& x, size_t workers,
                           storage::time_point now) {
-  json y{
-    {"queued", x.queued},           {"running", x.running},         {"done", x.done},
-    {"failed", x.failed},           {"cancelled", x.cancelled},     {"workers", workers},
-    {"spool_bytes", x.spool_bytes}, {"spool_limit", x.spool_limit}, {"disk_bytes", x.disk_bytes},
-    {"max_jobs", x.max_jobs},       {"damages", x.damages},         {"commits", x.commits}};
+  json y{{"queued", x.queued},
+         {"running", x.running},
+         {"done", x.done},
+         {"failed", x.failed},
+         {"cancelled", x.cancelled},
+         {"workers", workers},
+         {"spool_bytes", x.spool_bytes},
+         {"spool_limit", x.spool_limit},
+         {"disk_bytes", x.disk_bytes},
+         {"failed_bytes", x.failed_bytes},
+         {"failed_limit", x.failed_limit},
+         {"given_up", x.given_up},
+         {"max_jobs", x.max_jobs},
+         {"damages", x.damages},
+         {"commits", x.commits}};
   y["targets"] = json::array();
   for (auto& lane : x.lanes)
     y["targets"].push_back(lane_object(lane, now));

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,8 +12,9 @@ namespace luna {
 /// The answers of the save queue, as docs/protocol.md, section 5 has them. `subfolder` counts from
 /// the allowed folder that holds the file; `path` is absolute and there once the file is.
 
-/// job_status, job_wait, job_cancel, job_retry.
-std::string job_json(const storage::job_status& job);
+/// job_status, job_wait, job_cancel, job_retry, job_discard.
+/// @param changed whether a request to change the job did so.
+std::string job_json(const storage::job_status& job, std::optional<bool> changed = std::nullopt);
 
 /// The event frame of a job that changed.
 std::string job_event_json(const storage::job_status& job);

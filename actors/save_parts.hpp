@@ -34,6 +34,9 @@ struct attempt_report {
   std::string error; ///< of the attempt as a whole, or empty
   ending how = ending::ran;
   std::string detail; ///< of the whole job (archive), a JSON object, or empty
+
+  /// Another attempt would end in the same way.
+  bool is_final = false;
 };
 
 /// The SAVE STORE interface. Detached: the one owner of log and index.
@@ -48,6 +51,8 @@ using save_store_actor = caf::typed_actor<
   caf::replies_to<cancel_atom, std::string>::with<std::string>,
   // Takes a failed job up again.
   caf::replies_to<retry_atom, std::string>::with<std::string>,
+  // Forgets a job that is at an end, with its pictures.
+  caf::replies_to<discard_atom, std::string>::with<std::string>,
   // The newest jobs of a state ("": all), at most so many.
   caf::replies_to<list_atom, std::string, uint32_t>::with<std::string>,
   // The figures.

@@ -167,6 +167,7 @@ save_front_actor::behavior_type save_queue(self_pointer self,
     },
     [self](cancel_atom, const std::string& job) { return ask_store(self, cancel_atom_v, job); },
     [self](retry_atom, const std::string& job) { return ask_store(self, retry_atom_v, job); },
+    [self](discard_atom, const std::string& job) { return ask_store(self, discard_atom_v, job); },
     [self](list_atom, const std::string& state, uint32_t limit) {
       return ask_store(self, list_atom_v, state, limit);
     },

@@ -9,15 +9,15 @@
 #include "actors/actor_defaults.hpp"
 #include "actors/save_json.hpp"
 #include "actors/save_lister.hpp"
-#include "actors/save_worker.hpp"
+#include "actors/save_store_parts.hpp"
 #include "messages/cluster.hpp"
 #include "messages/error.hpp"
 
 namespace luna {
 
-namespace {
+using namespace save_store_parts;
 
-using self_pointer = save_store_actor::stateful_pointer<save_store_state>;
+namespace {
 
 constexpr std::chrono::seconds upkeep_interval{60};
 
@@ -25,84 +25,12 @@ constexpr std::chrono::seconds upkeep_interval{60};
 /// submits meanwhile, so it must not follow every such job.
 constexpr std::chrono::milliseconds soon{25};
 
-/// Every change is followed by one commit, shared with all changes that are in the mailbox by then.
-void schedule_commit(self_pointer self) {
-  if (!std::exchange(self->state.commit_scheduled, true))
-    self->send(self, keep_atom_v);
-}
-
 void schedule_commit_soon(self_pointer self) {
   if (!self->state.commit_scheduled && !std::exchange(self->state.commit_soon, true))
     self->delayed_send(self, soon, keep_atom_v);
 }
 
-// -- workers -------------------------------------------------------------------
-
-save_store_state::worker& start_worker(self_pointer self) {
-  auto& state = self->state;
-  save_worker_actor handle =
-    spawn_with(self->home_system(), state.options->workers, save_worker,
-               caf::actor_cast<save_store_actor>(self->ctrl()), state.options->targets);
-  self->monitor(handle);
-  auto& worker = state.workers[handle.address()];
-  worker.handle = handle;
-  worker.idle_since = self->clock().now();
-  return worker;
-}
-
-save_store_state::worker* idle_worker(save_store_state& state) {
-  for (auto& [address, worker] : state.workers)
-    if (worker.job.empty())
-      return &worker;
-  return nullptr;
-}
-
-void wake_when_due(self_pointer self) {
-  auto& state = self->state;
-  auto due = state.store->next_due();
-  if (!due || (state.due && *state.due <= *due))
-    return;
-  state.due = due;
-  auto pause = std::max(*due - state.options->clock(), std::chrono::milliseconds{1});
-  self->delayed_send(self, pause, restart_atom_v);
-}
-
-/// Gives work to whoever is idle. When all are busy, the end of an attempt comes here again.
-void dispatch(self_pointer self) {
-  auto& state = self->state;
-  while (!state.draining) {
-    auto* worker = idle_worker(state);
-    if (!worker && state.workers.size() >= state.options->max_workers)
-      return;
-    auto work = state.store->take();
-    if (!work)
-      return wake_when_due(self);
-    if (!worker)
-      worker = &start_worker(self);
-    worker->job = work->id;
-    state.changed.insert(work->id);
-    schedule_commit(self);
-    self->send(worker->handle, run_atom_v,
-               std::make_shared<const storage::job_work>(std::move(*work)));
-  }
-}
-
-/// A worker that goes is forgotten at once: it must not get a job any more.
-void retire_idle_workers(self_pointer self) {
-  auto& state = self->state;
-  auto now = self->clock().now();
-  for (auto i = state.workers.begin();
-       i != state.workers.end() && state.workers.size() > state.options->min_workers;) {
-    auto& worker = i->second;
-    if (worker.job.empty() && now - worker.idle_since >= state.options->idle_timeout) {
-      self->demonitor(worker.handle.address());
-      self->send_exit(worker.handle, caf::exit_reason::user_shutdown);
-      i = state.workers.erase(i);
-    } else {
-      ++i;
-    }
-  }
-}
+// -- drain ---------------------------------------------------------------------
 
 void answer_drained(self_pointer self) {
   auto& state = self->state;
@@ -128,11 +56,15 @@ void tell(self_pointer self, const std::string& id) {
 
 void answer(self_pointer self, save_store_state::pending_answer& x) {
   auto& store = *self->state.store;
+  if (!x.last.empty()) {
+    x.promise.deliver(std::move(x.last));
+    return;
+  }
   auto job = store.status(x.job);
   if (!job) {
     x.promise.deliver(make_error(job.error()));
   } else if (!x.submit) {
-    x.promise.deliver(job_json(*job));
+    x.promise.deliver(job_json(*job, x.changed));
   } else {
     auto counters = store.counters();
     x.promise.deliver(submit_json(*job, counters.queued + counters.running, true));
@@ -153,8 +85,21 @@ void commit_failed(self_pointer self, const storage::job_store::commit_failure& 
   }
 }
 
+/// Says which failed jobs had to make room for others.
+void tell_given_up(self_pointer self) {
+  auto& state = self->state;
+  for (auto& id : state.store->take_given_up()) {
+    spdlog::warn(
+      "the failed job {} has given up its pictures: failed jobs may hold half of the spool, "
+      "{} bytes; it cannot be retried any more",
+      id, state.store->counters().failed_limit);
+    state.changed.insert(id);
+  }
+}
+
 void commit(self_pointer self) {
   auto& state = self->state;
+  tell_given_up(self);
   state.commit_scheduled = state.commit_soon = false;
   if (auto ok = state.store->commit(); !ok) {
     commit_failed(self, ok.error()); // what has changed is told after a commit that succeeds
@@ -170,16 +115,27 @@ void commit(self_pointer self) {
   answer_drained(self);
 }
 
-/// Answers with the job's state once the change is durable.
-caf::result<std::string> answer_later(self_pointer self, const result<storage::job_status>& job,
-                                      bool submit = false) {
-  if (!job)
-    return make_error(job.error());
+/// Answers once the change of a job is durable. @param how without its promise.
+caf::result<std::string> answer_later(self_pointer self, save_store_state::pending_answer how) {
   auto& state = self->state;
-  state.changed.insert(job->id);
-  state.answers.push_back({job->id, self->make_response_promise<std::string>(), submit});
+  how.promise = self->make_response_promise<std::string>();
+  state.changed.insert(how.job);
+  state.answers.push_back(std::move(how));
   schedule_commit(self);
   return state.answers.back().promise;
+}
+
+caf::result<std::string> answer_change(self_pointer self, const result<storage::job_change>& x) {
+  if (!x)
+    return make_error(x.error());
+  return answer_later(self, {x->job.id, {}, false, x->changed, {}});
+}
+
+caf::result<std::string> discard(self_pointer self, const std::string& id) {
+  auto last = self->state.store->discard(id);
+  if (!last)
+    return make_error(last.error());
+  return answer_later(self, {id, {}, false, true, job_json(*last, true)});
 }
 
 // -- requests ------------------------------------------------------------------
@@ -193,7 +149,7 @@ caf::result<std::string> accept(self_pointer self, storage::new_job& job) {
   if (!accepted)
     return make_error(accepted.error());
   if (!accepted->at_once)
-    return answer_later(self, accepted->job, true);
+    return answer_later(self, {accepted->job.id, {}, true, {}, {}});
   state.changed.insert(accepted->job.id);
   schedule_commit_soon(self);
   auto counters = state.store->counters();
@@ -240,7 +196,7 @@ result<storage::job_status> ended(storage::job_store& store, const std::string& 
   case attempt_report::ending::target_away:
     return store.target_away(id, x.error);
   default:
-    return store.finish_attempt(id, x.error, false, x.detail);
+    return store.finish_attempt(id, x.error, x.is_final, x.detail);
   }
 }
 
@@ -287,7 +243,8 @@ void worker_down(self_pointer self, const caf::down_msg& x) {
     end_attempt(self, worker,
                 {"the worker ended: " + self->home_system().render(x.reason),
                  attempt_report::ending::ran,
-                 {}});
+                 {},
+                 false});
 }
 
 void upkeep(self_pointer self) {
@@ -310,6 +267,11 @@ caf::result<bool> drain(self_pointer self) {
 }
 
 } // namespace
+
+void save_store_parts::schedule_commit(self_pointer self) {
+  if (!std::exchange(self->state.commit_scheduled, true))
+    self->send(self, keep_atom_v);
+}
 
 save_store_state::~save_store_state() {
   auto gone = make_error(
@@ -337,6 +299,7 @@ save_store(self_pointer self, std::shared_ptr<save_store_options> options, save_
   while (state.workers.size() < state.options->min_workers)
     start_worker(self);
   self->delayed_send(self, upkeep_interval, tick_atom_v);
+  tell_given_up(self);
   dispatch(self);
   return {
     [self](submit_atom, const std::shared_ptr<storage::new_job>& job) { return submit(self, job); },
@@ -350,11 +313,12 @@ save_store(self_pointer self, std::shared_ptr<save_store_options> options, save_
       return job_json(*job);
     },
     [self](cancel_atom, const std::string& id) {
-      return answer_later(self, self->state.store->cancel(id));
+      return answer_change(self, self->state.store->cancel(id));
     },
     [self](retry_atom, const std::string& id) {
-      return answer_later(self, self->state.store->retry(id));
+      return answer_change(self, self->state.store->retry(id));
     },
+    [self](discard_atom, const std::string& id) { return discard(self, id); },
     [self](list_atom, const std::string& state, uint32_t limit) {
       return list(self, state, limit);
     },

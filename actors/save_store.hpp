@@ -48,7 +48,9 @@ struct save_store_state {
   struct pending_answer {
     std::string job;
     caf::typed_response_promise<std::string> promise;
-    bool submit = false; ///< answered as submit_async is, else as job_status
+    bool submit = false;         ///< answered as submit_async is, else as job_status
+    std::optional<bool> changed; ///< what a request to change the job did
+    std::string last;            ///< the answer, of a job that is forgotten
   };
 
   struct pending_record {

@@ -29,23 +29,36 @@ void report(self_pointer self, image_report x) {
   ++state.next;
 }
 
+/// What is wrong with an image or with its name will be so the next time.
+void note_failure(save_worker_state& state, const failure& why) {
+  (why.code == ec::bad_request ? state.has_final_failure : state.has_passing_failure) = true;
+}
+
+/// An image could not be made.
+void report_unmade(self_pointer self, const storage::job_work::image& image, const failure& why) {
+  note_failure(self->state, why);
+  report(self, {image.index, why.message, {}, {}});
+}
+
 /// An image could not be written: because of itself, or because nothing can be written there.
 void report_failure(self_pointer self, const storage::job_work::image& image, const failure& why) {
   if (self->state.target->is_outage(why))
     self->state.away = why.message;
   else
-    report(self, {image.index, why.message, {}, {}});
+    report_unmade(self, image, why);
 }
 
 void end_attempt(self_pointer self, const std::string& error) {
   auto& state = self->state;
-  attempt_report x{error, attempt_report::ending::ran, {}};
+  attempt_report x{
+    error, attempt_report::ending::ran, {}, state.has_final_failure && !state.has_passing_failure};
   if (!state.away.empty())
-    x = {state.away, attempt_report::ending::target_away, {}};
+    x = {state.away, attempt_report::ending::target_away, {}, false};
   if (state.encoder && state.encoder->damage())
-    x = {*state.encoder->damage(), attempt_report::ending::damaged, {}};
+    x = {*state.encoder->damage(), attempt_report::ending::damaged, {}, false};
   self->send(state.store, release_atom_v, state.work->id, std::move(x));
   state.away.clear();
+  state.has_final_failure = state.has_passing_failure = false;
   state.file = {};
   state.encoder.reset();
   state.work.reset();
@@ -74,7 +87,7 @@ void record_and_reveal(self_pointer self, const storage::job_work::image& image,
       },
       [self, &image, staged](const caf::error& err) {
         self->state.target->discard(request_of(self->state, image), staged);
-        report(self, {image.index, to_failure(err, "the job log").message, {}, {}});
+        report_unmade(self, image, to_failure(err, "the job log"));
         write_next(self);
       });
 }
@@ -98,7 +111,7 @@ void write_image(self_pointer self, const storage::job_work::image& image) {
   }
   auto file = state.encoder->encode(image);
   if (!file)
-    return report(self, {image.index, file.error().message, {}, {}});
+    return report_unmade(self, image, file.error());
   state.file = std::move(*file);
   auto staged = state.target->write(request, state.file.bytes);
   if (!staged)
@@ -129,8 +142,10 @@ void begin(self_pointer self, std::shared_ptr<const storage::job_work> work) {
     return end_attempt(self, "");
   }
   auto encoder = save_encoder::open(*state.work);
-  if (!encoder)
+  if (!encoder) {
+    note_failure(state, encoder.error());
     return end_attempt(self, encoder.error().message);
+  }
   state.encoder = std::move(*encoder);
   write_next(self);
 }

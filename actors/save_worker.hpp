@@ -35,6 +35,8 @@ struct save_worker_state {
   size_t next = 0;                               ///< image of `work` that is done next
   encoded_file file;                             ///< of the image that waits for its record
   std::string away;                              ///< why the target cannot be used, or empty
+  bool has_final_failure = false;                ///< of an image, that another attempt would meet
+  bool has_passing_failure = false;              ///< of an image, that may go away
 };
 
 /// Runs a worker. @param targets shared by all workers.

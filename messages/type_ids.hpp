@@ -119,5 +119,6 @@ CAF_ADD_ATOM(luna, luna, expire_atom, "expire")
 CAF_ADD_ATOM(luna, luna, restart_atom, "restart")
 CAF_ADD_ATOM(luna, luna, probe_atom, "probe")
 CAF_ADD_ATOM(luna, luna, allow_atom, "allow")
+CAF_ADD_ATOM(luna, luna, discard_atom, "discard")
 
 CAF_END_TYPE_ID_BLOCK(luna)

@@ -10,32 +10,20 @@ namespace luna::protocol {
 
 namespace {
 
-constexpr std::array<std::string_view, 25> built{
-  "list_models",
-  "model_info",
-  "vae_encode",
-  "vae_decode",
-  "clip_tokenize",
-  "clip_encode",
-  "clip_encode_sdxl",
-  "clip_encode_from_tokens",
-  "submit_async",
-  "job_status",
-  "job_wait",
-  "job_cancel",
-  "job_retry",
-  "job_list",
-  "probe_folder",
-  "allow_output",
-  "set_attention_mode",
-  "unload_models",
-  "reset",
-  "shutdown",
-  "ping",
-  "get_info",
-  "get_status",
-  "subscribe",
-  "negotiate_ipc",
+constexpr std::array<std::string_view, 26> built{
+  "list_models",      "model_info",
+  "vae_encode",       "vae_decode",
+  "clip_tokenize",    "clip_encode",
+  "clip_encode_sdxl", "clip_encode_from_tokens",
+  "submit_async",     "job_status",
+  "job_wait",         "job_cancel",
+  "job_retry",        "job_discard",
+  "job_list",         "probe_folder",
+  "allow_output",     "set_attention_mode",
+  "unload_models",    "reset",
+  "shutdown",         "ping",
+  "get_info",         "get_status",
+  "subscribe",        "negotiate_ipc",
 };
 
 /// Commands of the protocol that this build does not have.

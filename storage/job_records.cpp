@@ -161,7 +161,7 @@ snapshot_record get_snapshot(byte_reader& from) {
   x.attempts = from.get<uint32_t>();
   x.interruptions = from.get<uint32_t>();
   x.cancel_requested = get_bool(from);
-  x.damaged = get_bool(from);
+  x.pixels = get_enum(from, pixel_state::given_up);
   x.created = get_time(from);
   x.ended = get_time(from);
   x.next_attempt = get_time(from);
@@ -244,7 +244,7 @@ std::string encode(const snapshot_record& x) {
   to.put(x.attempts);
   to.put(x.interruptions);
   to.put(static_cast<uint8_t>(x.cancel_requested));
-  to.put(static_cast<uint8_t>(x.damaged));
+  to.put(static_cast<uint8_t>(x.pixels));
   put(to, x.created);
   put(to, x.ended);
   put(to, x.next_attempt);

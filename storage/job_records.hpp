@@ -87,7 +87,7 @@ struct snapshot_record {
   uint32_t attempts = 0;
   uint32_t interruptions = 0;
   bool cancel_requested = false;
-  bool damaged = false; ///< the pixels cannot be read: no retry
+  pixel_state pixels = pixel_state::kept;
   time_point created{};
   time_point ended{};
   time_point next_attempt{};

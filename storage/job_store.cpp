@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "messages/nearest.hpp"
+#include "storage/destination.hpp"
 #include "storage/digest.hpp"
 
 namespace luna::storage {
@@ -88,10 +89,13 @@ result<accepted> job_store::accept(new_job job) {
 
   if (auto ok = choose_root(job); !ok)
     return fail(ok);
-  auto id = next_id();
   std::vector<name_request> wanted;
   for (auto& image : job.images)
     wanted.push_back(image.name);
+  if (auto ok = job.target.empty() ? check_destination(*files_, wanted) : check_object_keys(wanted);
+      !ok)
+    return fail(ok);
+  auto id = next_id();
   auto names = job.target.empty() ? names_.reserve(*files_, id, wanted)
                                   : names_.reserve(job.names_there, id, wanted);
   if (!names)
@@ -121,10 +125,12 @@ result<accepted> job_store::accept(new_job job) {
     auto ticket =
       log_.append(record_kind::accepted, std::move(payload), std::move(pieces), std::move(table));
     tickets_[ticket] = {id, record_kind::accepted};
-    return log_.write();
+    auto written = log_.write();
+    if (!written)
+      problem_ = written.error().message;
+    return written;
   };
   if (auto ok = write(); !ok) {
-    problem_ = ok.error().message;
     drop(id);
     return fail(ok);
   }
@@ -171,8 +177,8 @@ result<std::optional<accepted>> job_store::find_known(const new_job& job,
   if (i == jobs_.end())
     return std::nullopt;
   auto& entry = i->second;
-  if (entry.live && entry.live->damaged) {
-    // Its pixels were lost; the client brings them again.
+  if (entry.live && entry.live->status.pixels != pixel_state::kept) {
+    // Its pixels are gone; the client brings them again.
     forget(id);
     return std::nullopt;
   }
@@ -194,6 +200,19 @@ result<std::optional<accepted>> job_store::find_known(const new_job& job,
   return accepted{std::move(status), true, false};
 }
 
+/// Why there is no room for a job of so many bytes, which is counted already.
+std::string job_store::full_spool(uint64_t bytes) const {
+  auto waiting = spool_used_ - bytes - letters_.bytes();
+  auto text = "the spool of " + std::to_string(options_.spool_bytes)
+            + " bytes is full: " + std::to_string(waiting) + " bytes wait to be written";
+  if (letters_.size() > 0)
+    text += ", " + std::to_string(letters_.bytes()) + " are held by "
+          + std::to_string(letters_.size())
+          + " failed jobs: retry them or discard them (job_list with the state failed, job_retry, "
+            "job_discard)";
+  return text + "; submit again later";
+}
+
 /// Keeps the bounds. The job itself is counted already.
 result<void> job_store::make_room(uint64_t bytes) {
   if (bytes > options_.spool_bytes)
@@ -201,11 +220,7 @@ result<void> job_store::make_room(uint64_t bytes) {
                                    + " bytes, more than the whole spool of "
                                    + std::to_string(options_.spool_bytes) + "; split it");
   if (spool_used_ > options_.spool_bytes)
-    return fail(ec::overloaded,
-                "the spool is full: " + std::to_string(spool_used_ - bytes) + " of "
-                  + std::to_string(options_.spool_bytes)
-                  + " bytes wait to be written; submit again later",
-                1000ms);
+    return fail(ec::overloaded, full_spool(bytes), 1000ms);
   if (jobs_.size() <= options_.max_jobs)
     return {};
   write_index();
@@ -215,6 +230,9 @@ result<void> job_store::make_room(uint64_t bytes) {
   for (auto& id : *old)
     if (auto i = jobs_.find(id); i != jobs_.end() && is_ended(i->second.state) && !i->second.live)
       forget(id);
+  for (size_t n = 0; n < forgotten_at_once && jobs_.size() > options_.max_jobs && spent_.size() > 0;
+       ++n)
+    forget(std::string{spent_.oldest()});
   if (jobs_.size() > options_.max_jobs)
     return fail(ec::overloaded,
                 "there are " + std::to_string(options_.max_jobs)

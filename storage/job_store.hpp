@@ -9,9 +9,11 @@
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "messages/result.hpp"
+#include "storage/dead_letters.hpp"
 #include "storage/file_system.hpp"
 #include "storage/job_index.hpp"
 #include "storage/job_log.hpp"
@@ -83,6 +85,9 @@ struct store_counters {
   size_t done = 0;
   size_t failed = 0;
   size_t cancelled = 0;
+  size_t given_up = 0;       ///< failed jobs whose pictures are gone
+  uint64_t failed_bytes = 0; ///< of spool_bytes, held by failed jobs
+  uint64_t failed_limit = 0;
   uint64_t spool_bytes = 0; ///< held by jobs that are not written yet
   uint64_t spool_limit = 0;
   uint64_t disk_bytes = 0; ///< of the segments
@@ -116,8 +121,10 @@ struct recovery_report {
 ///   that was acknowledged `at_once` stays as failed and says that its pictures are lost.
 /// - Ids are unique across restarts. Names are settled at acceptance and never change.
 /// - Bounds: `max_jobs` and `spool_bytes`; past them `accept` is `overloaded` with a hint. To make
-///   room, done and cancelled jobs are forgotten before their time, oldest first, never failed
-///   ones.
+///   room, done and cancelled jobs are forgotten before their time, oldest first, then failed ones
+///   whose pictures are gone.
+/// - Failed jobs hold half of the spool and of `max_jobs` at most: past that, those that failed
+///   first give up their pixels and their names. They stay remembered as failed, without a retry.
 /// - Each folder and each remote target is a lane (lanes.hpp): one that is slow or away holds up
 /// its
 ///   own jobs only, and an attempt that ends because its target is away does not count.
@@ -141,7 +148,8 @@ public:
   /// - the key of a job that is remembered: that job, if the task is the same (`known`); else
   ///   `bad_request`.
   /// - `overloaded` with a hint: spool, job bound or disk full. `bad_request`: no images, a key of
-  ///   more than 200 bytes, a name that is none, no such target. Names: see name_reservations.
+  ///   more than 200 bytes, a name that is none, no such target. Places: see destination.hpp,
+  ///   names: see name_reservations.
   result<accepted> accept(new_job job);
 
   struct commit_failure {
@@ -200,11 +208,18 @@ public:
 
   /// What is not written will not be. An ended job stays as it is. A running one is cancelled when
   /// its attempt finishes.
-  result<job_status> cancel(const std::string& id);
+  result<job_change> cancel(const std::string& id);
 
   /// failed -> queued with fresh attempts. queued, running and done: as they are. A cancelled job
-  /// and one whose pixels are damaged: `bad_request`.
-  result<job_status> retry(const std::string& id);
+  /// and one whose pixels are damaged or given up: `bad_request`.
+  result<job_change> retry(const std::string& id);
+
+  /// An ended job is forgotten with its pictures. A queued or running one: `bad_request`.
+  /// @returns its last state.
+  result<job_status> discard(const std::string& id);
+
+  /// The jobs that have given up their pictures since the last call.
+  std::vector<std::string> take_given_up() { return std::exchange(given_up_, {}); }
 
   /// Newest first. @param limit at most this many.
   result<std::vector<job_status>> list(std::optional<job_state> state, size_t limit);
@@ -245,6 +260,7 @@ private:
 
   // job_store.cpp
   result<std::optional<accepted>> find_known(const new_job& job, const sha256_digest& digest);
+  std::string full_spool(uint64_t bytes) const;
   result<void> make_room(uint64_t bytes);
   std::string next_id();
   result<void> choose_root(new_job& job) const;
@@ -262,6 +278,7 @@ private:
   void wait_again(const std::string& id, entry& job, time_point due);
 
   // job_store_control.cpp
+  result<job_change> unchanged(const std::string& id);
   uint64_t append(const std::string& id, record_kind kind, std::string payload);
   result<snapshot_record> read_snapshot(const std::string& id);
   uint64_t append_snapshot(live_job& job);
@@ -272,6 +289,10 @@ private:
   void fail_damaged(const std::string& id, const std::string& why);
   void forget(const std::string& id);
   void withdraw_all(const std::string& id);
+
+  // job_store_letters.cpp
+  void bound_dead_letters();
+  void give_up_pixels(const std::string& id);
 
   // job_store_upkeep.cpp
   void write_index();
@@ -289,11 +310,14 @@ private:
   name_reservations names_;
   work_queue queue_;
   lanes lanes_;
+  dead_letters letters_; ///< failed jobs whose pictures are kept
+  dead_letters spent_;   ///< and those whose pictures are gone
   std::unordered_map<std::string, entry> jobs_;
   std::unordered_map<std::string, std::string> keys_;  ///< key -> id, until the index has it
   std::unordered_map<uint64_t, ticket_owner> tickets_; ///< records that are not durable
   std::unordered_set<std::string> uncommitted_;        ///< accepted, not durable
   std::unordered_set<std::string> unindexed_;          ///< ids whose row is out of date
+  std::vector<std::string> given_up_;                  ///< that nobody was told of yet
   std::array<size_t, 5> counts_{};                     ///< by job_state
   uint64_t spool_used_ = 0;
   time_point latest_{}; ///< that the clock has shown to `take`

@@ -7,20 +7,12 @@
 
 namespace luna::storage {
 
-namespace {
-
-tl::unexpected<failure> unknown(const std::string& id) {
-  return fail(ec::unknown_job, "there is no job " + id + "; ended jobs are remembered for a while");
-}
-
-} // namespace
-
 // -- requests ------------------------------------------------------------------------------------
 
 result<job_status> job_store::status(const std::string& id) {
   auto i = jobs_.find(id);
   if (i == jobs_.end())
-    return unknown(id);
+    return unknown_job(id);
   if (i->second.live) {
     auto x = i->second.live->status;
     x.eta = eta_of(*i->second.live);
@@ -45,16 +37,21 @@ result<snapshot_record> job_store::read_snapshot(const std::string& id) {
   return std::move(*record);
 }
 
-result<job_status> job_store::cancel(const std::string& id) {
+result<job_change> job_store::unchanged(const std::string& id) {
+  auto job = status(id);
+  if (!job)
+    return fail(job);
+  return job_change{std::move(*job), false};
+}
+
+result<job_change> job_store::cancel(const std::string& id) {
   auto i = jobs_.find(id);
   if (i == jobs_.end())
-    return unknown(id);
+    return unknown_job(id);
   auto& entry = i->second;
-  if (is_ended(entry.state))
-    return status(id);
+  if (is_ended(entry.state) || entry.live->cancel_requested)
+    return unchanged(id);
   auto& job = *entry.live;
-  if (job.cancel_requested)
-    return job.status;
   job.cancel_requested = true;
   auto may_be_written =
     std::any_of(job.recorded.begin(), job.recorded.end(), [](auto& x) { return x.has_value(); });
@@ -67,38 +64,7 @@ result<job_status> job_store::cancel(const std::string& id) {
     if (entry.state == job_state::queued && entry.durable)
       queue_.add(id, job.lane(), job.priority, options_.clock());
   }
-  return job.status;
-}
-
-result<job_status> job_store::retry(const std::string& id) {
-  auto i = jobs_.find(id);
-  if (i == jobs_.end())
-    return unknown(id);
-  auto& entry = i->second;
-  if (entry.state == job_state::cancelled)
-    return fail(ec::bad_request, "job " + id
-                                   + " was cancelled and its pixels are gone; submit it "
-                                     "again");
-  if (entry.state != job_state::failed)
-    return status(id);
-  auto& job = *entry.live;
-  if (job.damaged)
-    return fail(ec::bad_request,
-                "job " + id + " cannot be retried: " + job.status.error + "; submit it again");
-  job.status.attempts = 0;
-  job.interruptions = 0;
-  job.status.error.clear();
-  job.status.ended = entry.ended = {};
-  job.status.next_attempt = options_.clock();
-  for (auto& image : job.status.images)
-    if (!is_written(image.state)) {
-      image.state = image_state::waiting;
-      image.error.clear();
-    }
-  set_state(entry, job_state::queued);
-  append_snapshot(job);
-  queue_.add(id, job.lane(), job.priority, job.status.next_attempt);
-  return job.status;
+  return job_change{job.status, true};
 }
 
 result<std::vector<job_status>> job_store::list(std::optional<job_state> state, size_t limit) {
@@ -128,6 +94,9 @@ store_counters job_store::counters() const {
   x.done = count(job_state::done);
   x.failed = count(job_state::failed);
   x.cancelled = count(job_state::cancelled);
+  x.given_up = spent_.size();
+  x.failed_bytes = letters_.bytes();
+  x.failed_limit = options_.spool_bytes / 2;
   x.spool_bytes = spool_used_;
   x.spool_limit = options_.spool_bytes;
   x.disk_bytes = log_.disk_bytes();
@@ -203,7 +172,7 @@ void job_store::fail_damaged(const std::string& id, const std::string& why) {
   auto& job = *entry.live;
   ++damages_;
   queue_.remove(id);
-  job.damaged = true;
+  job.status.pixels = pixel_state::damaged;
   job.status.error = why;
   spool_used_ -= std::exchange(job.spool_bytes, 0);
   ledger_.drop_pixels(id);
@@ -230,6 +199,8 @@ void job_store::forget(const std::string& id) {
     withdraw_all(id);
     release_names(*entry.live);
     queue_.remove(id);
+    letters_.remove(id);
+    spent_.remove(id);
     spool_used_ -= entry.live->spool_bytes;
   }
   if (auto key = keys_.find(entry.key); key != keys_.end() && key->second == id)

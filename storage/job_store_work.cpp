@@ -193,6 +193,7 @@ result<job_status> job_store::finish_attempt(const std::string& id, std::string 
     end(entry, job_state::cancelled);
   } else if (permanent || job.status.attempts >= options_.attempts) {
     end(entry, job_state::failed);
+    bound_dead_letters();
   } else {
     auto doublings = std::min<uint32_t>(job.status.attempts - 1, 20);
     auto backoff = std::min(options_.first_backoff * (1 << doublings), options_.max_backoff);
@@ -232,7 +233,7 @@ result<job_status> job_store::target_away(const std::string& id, std::string err
   return job.status;
 }
 
-/// Puts the job into an ended state. Its names stay promised only if it may be retried.
+/// Puts the job into an ended state. Its names stay promised only if it can be retried.
 void job_store::end(entry& ended, job_state state) {
   auto& job = *ended.live;
   set_state(ended, state);
@@ -240,7 +241,10 @@ void job_store::end(entry& ended, job_state state) {
   for (auto& image : job.status.images)
     if (!is_written(image.state))
       image.state = state == job_state::cancelled ? image_state::cancelled : image_state::failed;
-  if (state != job_state::failed)
+  auto may_be_retried = state == job_state::failed && job.status.pixels == pixel_state::kept;
+  if (state == job_state::failed)
+    (may_be_retried ? letters_ : spent_).add(job.status.id, ended.ended, job.spool_bytes);
+  if (!may_be_retried)
     release_names(job);
   auto ticket = append_snapshot(job);
   if (state != job_state::failed)

@@ -46,6 +46,13 @@ constexpr bool is_written(image_state state) {
   return state == image_state::done || state == image_state::discarded;
 }
 
+/// Whether the pixels of a job that is not written can still be had.
+enum class pixel_state : uint8_t {
+  kept,
+  damaged,  ///< the log does not give them back
+  given_up, ///< to make room for other jobs
+};
+
 /// What happens when the wanted name is taken.
 enum class collision_rule : uint8_t {
   rename,    ///< _2, _3, ... before the extension
@@ -139,12 +146,19 @@ struct job_status {
   time_point created{};
   time_point ended{};                           ///< epoch while it is not ended
   time_point next_attempt{};                    ///< when a queued job is due
+  pixel_state pixels = pixel_state::kept;       ///< of a failed job: anything else, no retry
   std::string target;                           ///< a remote one, or empty: folders
   std::optional<std::chrono::milliseconds> eta; ///< of a queued or running job, where it is known
   std::vector<image_status> images;
 
   /// Share of the images that are written, 0..1.
   double progress() const;
+};
+
+/// A job after a request to change it.
+struct job_change {
+  job_status job;
+  bool changed = false; ///< false: it was so already, or is at an end
 };
 
 /// What `accept` answers.

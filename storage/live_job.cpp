@@ -29,7 +29,7 @@ snapshot_record make_snapshot(const live_job& job) {
   x.attempts = job.status.attempts;
   x.interruptions = job.interruptions;
   x.cancel_requested = job.cancel_requested;
-  x.damaged = job.damaged;
+  x.pixels = job.status.pixels;
   x.created = job.status.created;
   x.ended = job.status.ended;
   x.next_attempt = job.status.next_attempt;
@@ -42,12 +42,17 @@ snapshot_record make_snapshot(const live_job& job) {
   return x;
 }
 
+tl::unexpected<failure> unknown_job(const std::string& id) {
+  return fail(ec::unknown_job, "there is no job " + id + "; ended jobs are remembered for a while");
+}
+
 job_status status_of(const snapshot_record& record) {
   job_status x;
   x.id = record.id;
   x.key = record.key;
   x.state = record.state;
   x.attempts = record.attempts;
+  x.pixels = record.pixels;
   x.error = record.error;
   x.detail = record.detail;
   x.created = record.created;
@@ -66,7 +71,6 @@ void apply_snapshot(live_job& job, const snapshot_record& record) {
   job.digest = record.digest;
   job.interruptions = record.interruptions;
   job.cancel_requested = record.cancel_requested;
-  job.damaged = record.damaged;
   job.recorded.clear();
   for (auto& image : record.images)
     job.recorded.push_back(image.recorded);

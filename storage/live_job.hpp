@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "messages/result.hpp"
 #include "storage/job_log.hpp"
 #include "storage/job_records.hpp"
 
@@ -21,9 +22,6 @@ struct live_job {
 
   /// What is not written is not to be written any more.
   bool cancel_requested = false;
-
-  /// The pixels cannot be read back: there is nothing to retry.
-  bool damaged = false;
 
   /// The publishing record of each image that came so far in some attempt.
   std::vector<std::optional<file_identity>> recorded;
@@ -51,6 +49,8 @@ snapshot_record make_snapshot(const live_job& job);
 
 /// Puts the state of a snapshot onto a job.
 void apply_snapshot(live_job& job, const snapshot_record& record);
+
+tl::unexpected<failure> unknown_job(const std::string& id);
 
 /// The status of an ended job as its last snapshot says.
 job_status status_of(const snapshot_record& record);

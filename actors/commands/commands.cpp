@@ -28,6 +28,7 @@ constexpr command table[] = {
   {"job_wait", job_wait},
   {"job_cancel", job_cancel},
   {"job_retry", job_retry},
+  {"job_discard", job_discard},
   {"job_list", job_list},
   {"probe_folder", probe_folder},
   {"allow_output", allow_output},

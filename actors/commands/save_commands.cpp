@@ -119,6 +119,11 @@ result<void> job_retry(self_pointer self, uint64_t task, active_request& request
   return ask_for_job(self, task, request, retry_atom_v);
 }
 
+result<void> job_discard(self_pointer self, uint64_t task, active_request& request) {
+  request.can_cancel = false;
+  return ask_for_job(self, task, request, discard_atom_v);
+}
+
 result<void> job_list(self_pointer self, uint64_t task, active_request& request) {
   static constexpr protocol::word<const char*> states[] = {{"queued", "queued"},
                                                            {"running", "running"},

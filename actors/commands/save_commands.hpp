@@ -12,6 +12,7 @@ result<void> job_status(session_parts::self_pointer self, uint64_t task, active_
 result<void> job_wait(session_parts::self_pointer self, uint64_t task, active_request& request);
 result<void> job_cancel(session_parts::self_pointer self, uint64_t task, active_request& request);
 result<void> job_retry(session_parts::self_pointer self, uint64_t task, active_request& request);
+result<void> job_discard(session_parts::self_pointer self, uint64_t task, active_request& request);
 result<void> job_list(session_parts::self_pointer self, uint64_t task, active_request& request);
 
 } // namespace luna::commands

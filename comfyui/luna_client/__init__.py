@@ -73,6 +73,7 @@ from .results import (
     ModelList,
     PromptPair,
     SdxlPromptPair,
+    ServerWarning,
     Submission,
 )
 from .subscription import Subscription
@@ -108,6 +109,7 @@ __all__ = [
     "OverloadedError",
     "PromptPair",
     "SdxlPromptPair",
+    "ServerWarning",
     "ProtocolMismatchError",
     "Reply",
     "Request",

@@ -91,14 +91,28 @@ class JobCommands(Sender):
                 return job
 
     def job_cancel(self, job_id: str, *, timeout: float | None = None) -> Job:
-        """Cancels what of a job is not yet written."""
+        """Cancels what of a job is not yet written; :attr:`Job.changed` tells whether there was anything to cancel."""
         reply = self.request("job_cancel", {"job_id": job_id}, timeout=timeout)
         return read_answer("job_cancel", lambda: Job.from_json(reply.header))
 
     def job_retry(self, job_id: str, *, timeout: float | None = None) -> Job:
-        """Takes a failed job up again; its pixels were kept."""
+        """Takes a failed job up again.
+
+        Raises:
+            BadRequestError: it was cancelled, or its pictures are gone (:attr:`Job.pictures`).
+        """
         reply = self.request("job_retry", {"job_id": job_id}, timeout=timeout)
         return read_answer("job_retry", lambda: Job.from_json(reply.header))
+
+    def job_discard(self, job_id: str, *, timeout: float | None = None) -> Job:
+        """Makes the server forget a job that is at an end, with the pictures it keeps for a retry. -> its last state.
+
+        Raises:
+            BadRequestError: it is queued or running: cancel it.
+            UnknownCommandError: the server has no capability ``jobs``.
+        """
+        reply = self.request("job_discard", {"job_id": job_id}, timeout=timeout)
+        return read_answer("job_discard", lambda: Job.from_json(reply.header))
 
     def job_list(
         self, state: str | None = None, limit: int = 100, *, timeout: float | None = None

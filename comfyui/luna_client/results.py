@@ -97,6 +97,39 @@ class ModelInfo:
         )
 
 
+# -- warnings --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ServerWarning:
+    """What the server says beside a result: it is there, but it may not be what was meant.
+
+    Attributes:
+        code: for programs: ``non_finite``, ``tiled``, ``evicted``, ``embedding``, ...; empty from a server that
+            sends only text.
+        count: how many there are of what the code names, where they are counted.
+    """
+
+    message: str
+    code: str = ""
+    count: int | None = None
+
+    def __str__(self) -> str:
+        return self.message
+
+
+def warnings_of(data: Mapping[str, Any]) -> tuple[ServerWarning, ...]:
+    """The ``warnings`` of a reply or a job: objects, or texts from a server without the capability "warnings"."""
+    value = data.get("warnings")
+    found = []
+    for item in value if isinstance(value, list) else []:
+        if isinstance(item, str):
+            found.append(ServerWarning(item))
+        elif isinstance(item, dict) and "message" in item:
+            found.append(known(ServerWarning, item, message=str(item["message"])))
+    return tuple(found)
+
+
 # -- tensors ---------------------------------------------------------------------------------------
 
 
@@ -169,6 +202,7 @@ class Submission:
     """An accepted job, whose names are reserved. ``key`` is what it was submitted under.
 
     Attributes:
+        warnings: pixels that are not finite (``non_finite``), texts that a format cannot hold (``metadata``).
         durable: whether a power cut takes nothing away from now on; false only with ``"durability": "fast"``, and then
             ``note`` says what a crash would cost.
     """
@@ -180,11 +214,18 @@ class Submission:
     files: tuple[SavedName, ...] = ()
     durable: bool = True
     note: str = ""
+    warnings: tuple[ServerWarning, ...] = ()
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any], key: str) -> Submission:
-        files = tuple(SavedName.from_json(item) for item in objects(data, "files"))
-        return known(cls, data, key=key, job_id=str(data["job_id"]), files=files)
+        return known(
+            cls,
+            data,
+            key=key,
+            job_id=str(data["job_id"]),
+            files=tuple(SavedName.from_json(item) for item in objects(data, "files")),
+            warnings=warnings_of(data),
+        )
 
 
 @dataclass(frozen=True)
@@ -196,6 +237,7 @@ class JobImage:
         score: of the quality gate, where there was one; ``discarded``: it did not pass.
         left_out: keys of texts that the file has no room for.
         renamed_from: the promised name, where another program took it; ``filename`` is the next free one.
+        non_finite: values that were NaN or infinite.
     """
 
     index: int
@@ -210,6 +252,7 @@ class JobImage:
     left_out: tuple[str, ...] = ()
     thumbnail_error: str = ""
     renamed_from: str = ""
+    non_finite: int = 0
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> JobImage:
@@ -229,6 +272,9 @@ class Job:
     Attributes:
         target: the configuration's name of an object store; empty: a folder.
         archive: the path of its ZIP, if one was asked for; ``archive_error``: why there is none.
+        pictures: of a failed job ``kept`` (it can be retried) or ``given_up``.
+        changed: in the answer of a cancel, a retry or a discard: whether it did anything; else None.
+        warnings: as in :class:`Submission`.
     """
 
     job_id: str
@@ -241,11 +287,15 @@ class Job:
     images: tuple[JobImage, ...] = ()
     target: str = ""
     archive_error: str = ""
+    pictures: str = ""
+    changed: bool | None = None
+    warnings: tuple[ServerWarning, ...] = ()
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Job:
         images = tuple(JobImage.from_json(item) for item in objects(data, "images"))
-        return known(cls, data, job_id=str(data["job_id"]), images=images)
+        warnings = warnings_of(data)
+        return known(cls, data, job_id=str(data["job_id"]), images=images, warnings=warnings)
 
     @property
     def ended(self) -> bool:

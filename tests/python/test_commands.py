@@ -204,6 +204,9 @@ JOB = {
     "error": {"code": "not_permitted", "message": "the disk is full"},
     "target": "bucket",
     "archive_error": "full",
+    "pictures": "given_up",
+    "changed": False,
+    "warnings": [{"code": "non_finite", "message": "3 values", "count": 3, "later": 1}],
     "images": [
         {"index": 0, "state": "done", "path": "/o/a.png", "subfolder": "", "filename": "a.png"},
         {"index": 1, "state": "failed", "error": "full"},
@@ -218,7 +221,7 @@ JOB = {
 }
 
 
-@pytest.mark.parametrize("name", ["job_status", "job_cancel", "job_retry"])
+@pytest.mark.parametrize("name", ["job_status", "job_cancel", "job_retry", "job_discard"])
 def test_job_commands(client: Client, answer: Answer, name: str) -> None:
     answer.header = JOB
     job = getattr(client, name)("j")
@@ -226,6 +229,8 @@ def test_job_commands(client: Client, answer: Answer, name: str) -> None:
     assert (job.state, job.progress, job.attempts, job.ended) == ("failed", 0.5, 5, True)
     assert job.paths == ("/o/a.png",)
     assert job.images[1].error == "full"
+    assert (job.pictures, job.changed) == ("given_up", False)
+    assert job.warnings == (luna_client.ServerWarning("3 values", "non_finite", 3),)
     assert (job.target, job.archive, job.archive_error) == ("bucket", "", "full")
     assert [image.discarded for image in job.images] == [False, False, True]
     assert (job.images[2].score, job.images[2].left_out) == (0.1, ("workflow",))
@@ -341,7 +346,8 @@ def test_every_command_of_this_version_has_a_method() -> None:
     built = (
         "list_models model_info vae_encode vae_decode clip_tokenize clip_encode clip_encode_from_tokens"
         " clip_encode_sdxl submit_async"
-        " job_status job_wait job_cancel job_retry job_list set_attention_mode unload_models reset shutdown ping"
+        " job_status job_wait job_cancel job_retry job_discard job_list"
+        " set_attention_mode unload_models reset shutdown ping"
         " get_info get_status subscribe negotiate_ipc health info unload"
     )
     assert not [name for name in built.split() if not callable(getattr(Client, name, None))]

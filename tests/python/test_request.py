@@ -63,12 +63,21 @@ def test_a_read_is_given_up_after_three_connections() -> None:
     [
         lambda c: c.job_cancel("j"),
         lambda c: c.job_retry("j"),
+        lambda c: c.job_discard("j"),
         lambda c: c.set_attention_mode("auto"),
         lambda c: c.unload_models(),
         lambda c: c.reset(),
         lambda c: c.shutdown(),
     ],
-    ids=["job_cancel", "job_retry", "set_attention_mode", "unload_models", "reset", "shutdown"],
+    ids=[
+        "job_cancel",
+        "job_retry",
+        "job_discard",
+        "set_attention_mode",
+        "unload_models",
+        "reset",
+        "shutdown",
+    ],
 )
 def test_what_changes_something_is_never_sent_twice(change: Callable[[Client], object]) -> None:
     with FakeServer(on_request=dropping(1)) as server, Client(server.address) as client:

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <limits>
 
 #include "save_fixture.hpp"
 
@@ -230,8 +231,140 @@ BOOST_AUTO_TEST_CASE(a_cancel_while_a_worker_writes_reveals_no_more_pictures) {
 
 BOOST_AUTO_TEST_CASE(cancel_and_retry_leave_a_finished_job_alone) {
   auto job = submitted(saving("a"));
-  BOOST_CHECK_EQUAL(said(cancel_atom_v, job)["state"], "done");
-  BOOST_CHECK_EQUAL(said(retry_atom_v, job)["state"], "done");
+  for (auto& answer : {said(cancel_atom_v, job), said(retry_atom_v, job)}) {
+    BOOST_CHECK_EQUAL(answer["state"], "done");
+    BOOST_CHECK_EQUAL(answer["changed"], false);
+  }
+}
+
+// -- dead letters
+// ----------------------------------------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(a_failed_job_can_be_discarded_and_is_gone_with_its_pictures) {
+  auto job = failed_job();
+  auto before = status(job);
+  BOOST_CHECK_EQUAL(before["pictures"], "kept");
+  BOOST_CHECK(!before.contains("changed"));
+  BOOST_CHECK_EQUAL(said(cancel_atom_v, job)["changed"], false);
+  BOOST_CHECK_GT(said(status_atom_v)["failed_bytes"], 0);
+  auto gone = said(discard_atom_v, job);
+  BOOST_CHECK_EQUAL(gone["job_id"], job);
+  BOOST_CHECK_EQUAL(gone["state"], "failed");
+  BOOST_CHECK_EQUAL(gone["pictures"], "given_up");
+  BOOST_CHECK_EQUAL(gone["changed"], true);
+  for (int round = 0; round < 2; ++round) {
+    BOOST_CHECK(refusal(now(status_atom_v, job)).code == ec::unknown_job);
+    BOOST_CHECK(refusal(now(discard_atom_v, job)).code == ec::unknown_job);
+    BOOST_CHECK_EQUAL(said(status_atom_v)["spool_bytes"], 0);
+    power_cycle();
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_job_that_is_not_at_an_end_cannot_be_discarded) {
+  auto job = waiting_job();
+  auto why_not = refusal(now(discard_atom_v, job));
+  BOOST_CHECK(why_not.code == ec::bad_request);
+  BOOST_CHECK_NE(why_not.message.find("cancel it"), std::string::npos);
+  BOOST_CHECK_EQUAL(state(job), "queued");
+}
+
+BOOST_AUTO_TEST_CASE(a_discard_whose_commit_fails_is_no_success) {
+  auto job = failed_job();
+  disk->inject({io_op::sync, "/data/log"});
+  BOOST_CHECK(!now(discard_atom_v, job));
+  disk->clear_faults();
+  let_pass(1min);
+  power_cycle();
+  BOOST_CHECK(refusal(now(status_atom_v, job)).code == ec::unknown_job);
+}
+
+BOOST_AUTO_TEST_CASE(failed_jobs_give_up_their_pictures_and_everyone_is_told) {
+  stop();
+  options.store.spool_bytes = 10000;
+  BOOST_REQUIRE_EQUAL(start(), "");
+  disk->inject({io_op::create, "/out/bad"});
+  std::vector<std::string> jobs;
+  for (int i = 0; i < 3; ++i) {
+    jobs.push_back(submitted(saving("bad/x" + std::to_string(i), "", 20)));
+    let_all_attempts_pass();
+  }
+  BOOST_CHECK_EQUAL(status(jobs[0])["pictures"], "given_up");
+  BOOST_CHECK_EQUAL(status(jobs[2])["pictures"], "kept");
+  auto told = std::any_of(events->begin(), events->end(), [&](auto& x) {
+    auto job = json::parse(x.json);
+    return job["job_id"] == jobs[0] && job.value("pictures", "") == "given_up";
+  });
+  BOOST_CHECK(told);
+  auto counters = said(status_atom_v);
+  BOOST_CHECK_EQUAL(counters["failed"], 3);
+  BOOST_CHECK_EQUAL(counters["failed_limit"], 5000);
+  BOOST_CHECK_LE(counters["failed_bytes"], 5000);
+  BOOST_CHECK_GT(counters["given_up"], 0);
+  auto why_not = refusal(now(retry_atom_v, jobs[0]));
+  BOOST_CHECK(why_not.code == ec::bad_request);
+  BOOST_CHECK_NE(why_not.message.find("given up"), std::string::npos);
+}
+
+// -- warnings
+// ----------------------------------------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(values_that_are_not_finite_are_told_with_the_acknowledgement_and_for_good) {
+  auto x = saving("nan");
+  std::vector<float> values(4 * 4 * 3, std::numeric_limits<float>::quiet_NaN());
+  x.tensors = {
+    {"image_0", tensor_block::copy_of(dtype::f32, {4, 4, 3}, std::as_bytes(std::span{values}))}};
+  auto answer = said(submit_atom_v, std::move(x));
+  auto job = answer["job_id"].get<std::string>();
+  auto check = [](const json& said) {
+    BOOST_REQUIRE_EQUAL(said["warnings"].size(), 1u);
+    BOOST_CHECK_EQUAL(said["warnings"][0]["code"], "non_finite");
+    BOOST_CHECK_EQUAL(said["warnings"][0]["count"], 48);
+    BOOST_CHECK_NE(said["warnings"][0]["message"].get<std::string>().find("48 values"),
+                   std::string::npos);
+  };
+  check(answer);
+  check(status(job));
+  power_cycle();
+  check(status(job));
+  BOOST_CHECK_EQUAL(state(job), "done");
+  BOOST_CHECK(!status(submitted(saving("well"))).contains("warnings"));
+}
+
+BOOST_AUTO_TEST_CASE(texts_that_no_file_can_hold_cost_no_picture_and_are_told) {
+  auto x = saving("keys");
+  auto task = json::parse(x.task);
+  task["metadata"] = {{"", "left out"}, {"\u043a\u043b\u044e\u0447", "written"}};
+  x.task = task.dump();
+  auto answer = said(submit_atom_v, std::move(x));
+  BOOST_REQUIRE_EQUAL(answer["warnings"].size(), 1u);
+  BOOST_CHECK_EQUAL(answer["warnings"][0]["code"], "metadata");
+  auto job = status(answer["job_id"]);
+  BOOST_CHECK_EQUAL(job["state"], "done");
+  BOOST_CHECK_EQUAL(job["warnings"], answer["warnings"]);
+  BOOST_CHECK_EQUAL(job["images"][0]["left_out"], json::array({""}));
+  BOOST_CHECK_NE(disk->contents("/out/keys.png")->find("\u043a\u043b\u044e\u0447"),
+                 std::string::npos);
+}
+
+// -- refused at submit
+// ----------------------------------------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(what_can_be_known_is_refused_at_submit_and_is_no_problem_of_the_node) {
+  auto wide = saving("wide");
+  auto task = json::parse(wide.task);
+  task["images"][0]["format"] = "webp";
+  wide.task = task.dump();
+  std::vector<std::byte> row(16384 * 3);
+  wide.tensors = {{"image_0", tensor_block::copy_of(dtype::u8, {1, 16384, 3}, row)}};
+  auto why_not = refusal(now(submit_atom_v, std::move(wide)));
+  BOOST_CHECK(why_not.code == ec::bad_request);
+  BOOST_CHECK_NE(why_not.message.find("WebP"), std::string::npos);
+  disk->put("/out/file", "text");
+  BOOST_CHECK(refusal(now(submit_atom_v, saving("file/x"))).code == ec::bad_request);
+  disk->inject({io_op::create, "/out/", io_kind::read_only});
+  BOOST_CHECK(refusal(now(submit_atom_v, saving("x"))).code == ec::not_permitted);
+  BOOST_CHECK(!said(status_atom_v).contains("problem"));
+  BOOST_CHECK(said(list_atom_v, std::string{}, uint32_t{10})["jobs"].empty());
 }
 
 // -- failing jobs

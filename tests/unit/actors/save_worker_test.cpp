@@ -21,6 +21,7 @@ struct store_desk {
   std::vector<storage::file_identity> identities;
   std::vector<ended_image> ended;
   std::vector<std::pair<std::string, bool>> released; ///< error and whether it is damage
+  std::vector<bool> is_final;                         ///< of what was released
   std::optional<failure> refuse;                      ///< the answer to a record
   std::function<void()> on_record = [] {};
 };
@@ -33,6 +34,7 @@ save_store_actor::behavior_type fake_store(save_store_actor::pointer,
           [=](status_atom, const std::string&) { return none(); },
           [=](cancel_atom, const std::string&) { return none(); },
           [=](retry_atom, const std::string&) { return none(); },
+          [=](discard_atom, const std::string&) { return none(); },
           [=](list_atom, const std::string&, uint32_t) { return none(); },
           [=](status_atom) { return none(); },
           [](drain_atom) { return true; },
@@ -50,6 +52,7 @@ save_store_actor::behavior_type fake_store(save_store_actor::pointer,
           },
           [desk](release_atom, const std::string&, const attempt_report& x) {
             desk->released.emplace_back(x.error, x.how == attempt_report::ending::damaged);
+            desk->is_final.push_back(x.is_final);
           },
           [](keep_atom) {},
           [](tick_atom) {},
@@ -199,6 +202,20 @@ BOOST_AUTO_TEST_CASE(ten_thousand_pictures_that_fail_are_no_recursion) {
   attempt(work(10000));
   BOOST_CHECK_EQUAL(desk->ended.size(), 10000u);
   BOOST_CHECK_EQUAL(desk->released.size(), 1u);
+}
+
+BOOST_AUTO_TEST_CASE(a_failure_that_comes_again_each_time_is_final) {
+  auto x = work(2);
+  x.plan = R"({"time":"2026_11_22_100000","files":[)"
+           R"({"kind":"picture","format":"png","affix":"","batch":0,"of":0},)"
+           R"({"kind":"picture","format":"png","affix":"","batch":0,"of":0}]})";
+  x.images[1].shape = {2, 3, 2, 4}; // what an encoder refuses
+  attempt(x);
+  BOOST_CHECK(is_there("x0.png"));
+  BOOST_CHECK((desk->is_final == std::vector{true}));
+  disk->inject({io_op::create, "/out"}); // now one that may go away is beside it
+  attempt(x);
+  BOOST_CHECK((desk->is_final == std::vector{true, false}));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -107,7 +107,9 @@ BOOST_AUTO_TEST_CASE(asks_the_save_queue_about_jobs) {
   ask(3, {{"cmd", "job_retry"}, {"job_id", "7"}});
   ask(4, {{"cmd", "job_list"}, {"state", "failed"}, {"limit", 5}});
   ask(5, {{"cmd", "job_list"}});
-  for (auto* expected : {"status 7", "cancel 7", "retry 7", "list failed 5", "list  100"})
+  ask(6, {{"cmd", "job_discard"}, {"job_id", "7"}});
+  for (auto* expected :
+       {"status 7", "cancel 7", "retry 7", "list failed 5", "list  100", "discard 7"})
     BOOST_CHECK_EQUAL(reply()["asked"], expected);
 }
 

@@ -168,6 +168,7 @@ inline save_sink_actor::behavior_type fake_saves(save_sink_actor::pointer self,
           },
           [note](cancel_atom, const std::string& job) { return note("cancel " + job); },
           [note](retry_atom, const std::string& job) { return note("retry " + job); },
+          [note](discard_atom, const std::string& job) { return note("discard " + job); },
           [note](list_atom, const std::string& state, uint32_t limit) {
             return note("list " + state + " " + std::to_string(limit));
           },

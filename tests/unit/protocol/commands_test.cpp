@@ -31,6 +31,7 @@ BOOST_AUTO_TEST_CASE(hello_lists_what_is_built_and_its_aliases_once) {
                      "job_wait",
                      "job_cancel",
                      "job_retry",
+                     "job_discard",
                      "job_list",
                      "probe_folder",
                      "allow_output",
@@ -47,7 +48,7 @@ BOOST_AUTO_TEST_CASE(hello_lists_what_is_built_and_its_aliases_once) {
                      "info",
                      "unload"})
     BOOST_TEST(contains(names, name), name);
-  BOOST_TEST(names.size() == 28U);
+  BOOST_TEST(names.size() == 29U);
   BOOST_TEST(std::set<std::string>(names.begin(), names.end()).size() == names.size());
 }
 

@@ -35,7 +35,7 @@ snapshot_record some_snapshot() {
   x.attempts = 5;
   x.interruptions = 2;
   x.cancel_requested = true;
-  x.damaged = true;
+  x.pixels = pixel_state::given_up;
   x.created = time_point{std::chrono::milliseconds{1}};
   x.ended = time_point{std::chrono::milliseconds{2}};
   x.next_attempt = time_point{std::chrono::milliseconds{3}};

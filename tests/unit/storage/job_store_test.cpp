@@ -194,9 +194,9 @@ BOOST_AUTO_TEST_CASE(a_failed_job_keeps_its_pixels_and_names_for_a_retry) {
 
 BOOST_AUTO_TEST_CASE(retry_leaves_other_states_as_they_are) {
   auto id = submitted(job_of("", {named("a")}));
-  BOOST_CHECK(store->retry(id)->state == job_state::queued);
+  BOOST_CHECK(store->retry(id)->job.state == job_state::queued);
   work_all();
-  BOOST_CHECK(store->retry(id)->state == job_state::done);
+  BOOST_CHECK(store->retry(id)->job.state == job_state::done);
   auto gone = submitted(job_of("", {named("a")}));
   BOOST_REQUIRE(store->cancel(gone));
   BOOST_CHECK(store->retry(gone).error().code == ec::bad_request);
@@ -218,7 +218,7 @@ BOOST_AUTO_TEST_CASE(only_what_is_missing_is_written_by_the_next_attempt) {
 
 BOOST_AUTO_TEST_CASE(a_queued_job_is_cancelled_at_once_and_frees_names_and_spool) {
   auto id = submitted(job_of("", {named("a")}));
-  BOOST_CHECK(store->cancel(id)->state == job_state::cancelled);
+  BOOST_CHECK(store->cancel(id)->job.state == job_state::cancelled);
   BOOST_REQUIRE(store->commit());
   BOOST_CHECK(status(id).images[0].state == image_state::cancelled);
   BOOST_CHECK_EQUAL(store->counters().spool_bytes, 0u);
@@ -231,7 +231,7 @@ BOOST_AUTO_TEST_CASE(a_running_job_is_cancelled_for_what_is_not_yet_written) {
   auto id = submitted(job_of("", {named("a"), named("b")}));
   auto work = store->take();
   save(*work, work->images[0]);
-  BOOST_CHECK(store->cancel(id)->state == job_state::running);
+  BOOST_CHECK(store->cancel(id)->job.state == job_state::running);
   save(*work, work->images[1]);
   BOOST_CHECK(store->finish_attempt(id, {}, false)->state == job_state::cancelled);
   BOOST_REQUIRE(store->commit());
@@ -244,7 +244,7 @@ BOOST_AUTO_TEST_CASE(a_running_job_is_cancelled_for_what_is_not_yet_written) {
 BOOST_AUTO_TEST_CASE(cancel_after_the_end_changes_nothing) {
   auto id = submitted(job_of("", {named("a")}));
   work_all();
-  BOOST_CHECK(store->cancel(id)->state == job_state::done);
+  BOOST_CHECK(store->cancel(id)->job.state == job_state::done);
   BOOST_CHECK(store->cancel("j-0-0").error().code == ec::unknown_job);
 }
 
