@@ -151,6 +151,7 @@ std::shared_ptr<const protocol::server_config> protocol_config(const gateway_opt
   config->commands = protocol::announced_commands(options.forbidden_commands);
   config->capabilities = {
     "jobs",
+    "warnings",
   };
   config->secret = options.secret;
   config->buffers = options.buffers;

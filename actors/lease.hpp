@@ -13,6 +13,7 @@
 #include "messages/attention_mode.hpp"
 #include "messages/model_task.hpp"
 #include "messages/result.hpp"
+#include "messages/warning.hpp"
 #include "models/text_encoder.hpp"
 #include "models/vae.hpp"
 
@@ -62,8 +63,8 @@ struct work_item {
   models::vae_job vae;
   dtype reply_type = dtype::f32;
   std::stop_token stop;
-  progress_actor listener;           ///< null: nobody wants to hear
-  std::vector<std::string> warnings; ///< of what came before the work, for the answer
+  progress_actor listener;       ///< null: nobody wants to hear
+  std::vector<warning> warnings; ///< of what came before the work, for the answer
 };
 
 /// A batch for one model. All items are text, or all encode, or all decode.

@@ -144,9 +144,9 @@ bool may_try_again(model_pool_state& state, uint64_t id, bool had_company) {
     return task != state.tasks.end();
   if (std::exchange(task->second.make_room, true))
     return false;
-  task->second.item.warnings.emplace_back(
-    "the device ran out of memory: models that nobody used were unloaded, and the work was done"
-    " again");
+  task->second.item.warnings.push_back(
+    {"evicted", "the device ran out of memory: models that nobody used were unloaded, and the work"
+                " was done again"});
   return true;
 }
 

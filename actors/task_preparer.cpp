@@ -4,11 +4,11 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <iterator>
 #include <new>
 #include <utility>
 
 #include "actors/actor_defaults.hpp"
+#include "actors/warning_json.hpp"
 #include "messages/error.hpp"
 #include "models/run_context.hpp"
 #include "models/sdxl_prompt.hpp"
@@ -122,8 +122,7 @@ result<void> add_prompt(prepared_task& prepared, const task_preparer_state& stat
   job.tokens = std::move(text->tokens);
   for (auto& embedding : text->embeddings)
     job.embeddings.push_back(std::move(embedding.tensor));
-  std::move(text->warnings.begin(), text->warnings.end(),
-            std::back_inserter(prepared.item.warnings));
+  add_warnings(prepared.item.warnings, std::move(text->warnings));
   return add_job(prepared, facts, arguments, std::move(job));
 }
 

@@ -10,6 +10,7 @@
 #include <stop_token>
 #include <utility>
 
+#include "actors/warning_json.hpp"
 #include "models/convert.hpp"
 
 namespace luna {
@@ -30,7 +31,7 @@ result<void> add_tensor(model_result& answer, std::string name, const tensor_blo
   return {};
 }
 
-json attributes_of(const std::vector<std::string>& warnings) {
+json attributes_of(const std::vector<warning>& warnings) {
   auto attributes = json::object();
   if (!warnings.empty())
     attributes["warnings"] = warnings;
@@ -65,8 +66,7 @@ result<model_result> text_answer(const work_item& item, text_results::const_iter
       return fail(*outputs);
     if (auto ok = add_text(answer, **outputs, item.reply_type, i == 1); !ok)
       return fail(ok);
-    auto& more = (*outputs)->warnings;
-    warnings.insert(warnings.end(), more.begin(), more.end());
+    add_warnings(warnings, (*outputs)->warnings);
   }
   answer.answer.attributes = dump(attributes_of(warnings));
   return answer;
@@ -82,7 +82,7 @@ result<model_result> vae_answer(const work_item& item, const result<models::vae_
       !ok)
     return fail(ok);
   auto warnings = item.warnings;
-  warnings.insert(warnings.end(), output->warnings.begin(), output->warnings.end());
+  add_warnings(warnings, output->warnings);
   json attributes{{"tiled", output->tiled}, {"tiles", output->tiles}};
   attributes.update(attributes_of(warnings));
   answer.answer.attributes = dump(attributes);

@@ -114,8 +114,7 @@ result<text_output> clip_text::finish(const plan& plan, const text_job& job,
     if (!part)
       return fail(part);
     parts.push_back(std::move(*part));
-    for (auto& warning : plan.prompts[i].warnings)
-      out.warnings.push_back(warning);
+    add_warnings(out.warnings, plan.prompts[i].warnings);
   }
   // Towers that got different numbers of chunks: as long as the shortest.
   auto shortest = std::min_element(parts.begin(), parts.end(), [](auto& x, auto& y) {

@@ -123,7 +123,8 @@ private:
       groups.push_back(std::move(rows));
       return text.substr(candidate.size());
     }
-    out.warnings.push_back("there is no embedding '" + std::string{bare} + "': it is left out");
+    add_warning(out.warnings,
+                {"embedding", "there is no embedding '" + std::string{bare} + "': it is left out"});
     return text.substr(bare.size());
   }
 
@@ -149,8 +150,9 @@ private:
       tensor->type() == dtype::f32 || tensor->type() == dtype::f16 || tensor->type() == dtype::bf16;
     if (!number || tensor->rank() < 1 || tensor->rank() > 2 || tensor->size_bytes() == 0
         || (tensor->rank() == 2 && tensor->dim(0) > options_.positions * 64)) {
-      out.warnings.push_back("the embedding '" + std::string{name} + "' is a tensor of shape "
-                             + format_shape(tensor->shape()) + ", not of rows of numbers");
+      add_warning(out.warnings,
+                  {"embedding", "the embedding '" + std::string{name} + "' is a tensor of shape "
+                                  + format_shape(tensor->shape()) + ", not of rows of numbers"});
       return -1;
     }
     out.embeddings.push_back({title, std::move(*tensor)});
@@ -220,9 +222,7 @@ private:
           token.embedding += token.embedding < 0 ? 0 : shift;
     all.tokens.merge(one.tokens);
     std::move(one.embeddings.begin(), one.embeddings.end(), std::back_inserter(all.embeddings));
-    for (auto& warning : one.warnings)
-      if (std::find(all.warnings.begin(), all.warnings.end(), warning) == all.warnings.end())
-        all.warnings.push_back(std::move(warning));
+    add_warnings(all.warnings, std::move(one.warnings));
   }
 
   std::vector<std::shared_ptr<const tokenizer>> parts_;

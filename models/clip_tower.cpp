@@ -108,7 +108,7 @@ result<void> clip_tower::load(const clip_place& place, weight_reader& reader) {
 // -- a prompt's way in
 
 clip_row clip_tower::embed(const token_chunk& chunk, const text_job& job,
-                           std::vector<std::string>& warnings) const {
+                           std::vector<warning>& warnings) const {
   std::vector<at::Tensor> values;
   int64_t ids_attended = 0;
   int64_t inserted = 0;
@@ -123,11 +123,9 @@ clip_row clip_tower::embed(const token_chunk& chunk, const text_job& job,
     auto tensor = view_of(job.embeddings[static_cast<size_t>(token.embedding)]);
     if (tensor.size(-1) != facts_.width) {
       // ComfyUI leaves such rows out, and pads at the end.
-      auto text = "an embedding of width " + std::to_string(tensor.size(-1))
-                + " does not fit this model of width " + std::to_string(facts_.width)
-                + ": it is left out";
-      if (std::find(warnings.begin(), warnings.end(), text) == warnings.end())
-        warnings.push_back(text);
+      add_warning(warnings, {"embedding", "an embedding of width " + std::to_string(tensor.size(-1))
+                                            + " does not fit this model of width "
+                                            + std::to_string(facts_.width) + ": it is left out"});
       continue;
     }
     values.push_back(tensor.dim() == 1 ? tensor : tensor.select(0, token.row));

@@ -38,7 +38,7 @@ struct clip_row {
 struct clip_prompt {
   std::vector<clip_row> rows;
   at::Tensor weights; ///< [chunks * T, 1], or undefined if all are 1
-  std::vector<std::string> warnings;
+  std::vector<warning> warnings;
 };
 
 /// A CLIP text tower as ComfyUI runs it: weights rounded to fp16, everything computed in fp32.
@@ -91,7 +91,7 @@ private:
   result<void> load_projection(const clip_place& place, weight_reader& reader);
 
   clip_row embed(const token_chunk& chunk, const text_job& job,
-                 std::vector<std::string>& warnings) const;
+                 std::vector<warning>& warnings) const;
   at::Tensor activate(const at::Tensor& x) const;
   void run_block(const block& block, clip_row& row, const run_context& context) const;
   at::Tensor chosen(const clip_row& row) const;

@@ -1,6 +1,5 @@
 #include "models/sdxl_prompt.hpp"
 
-#include <algorithm>
 #include <map>
 #include <string>
 #include <utility>
@@ -23,9 +22,7 @@ void move_key(const std::string& key, tokenized_text from, tokenized_text& all) 
       token.embedding = place->second;
     }
   all.tokens[key] = std::move(from.tokens.at(key));
-  for (auto& warning : from.warnings)
-    if (std::find(all.warnings.begin(), all.warnings.end(), warning) == all.warnings.end())
-      all.warnings.push_back(std::move(warning));
+  add_warnings(all.warnings, std::move(from.warnings));
 }
 
 } // namespace

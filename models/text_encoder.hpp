@@ -8,6 +8,7 @@
 
 #include "messages/result.hpp"
 #include "messages/tensor_block.hpp"
+#include "messages/warning.hpp"
 #include "models/loaded_model.hpp"
 #include "models/run_context.hpp"
 #include "models/text_tokens.hpp"
@@ -26,7 +27,7 @@ struct text_output {
   tensor_block cond;                          ///< [1, T, D] f32
   std::optional<tensor_block> pooled;         ///< [1, P] f32, where the family has one
   std::optional<tensor_block> attention_mask; ///< [1, T] i64, where the family uses one
-  std::vector<std::string> warnings;          ///< for instance an embedding of another width
+  std::vector<warning> warnings;              ///< for instance an embedding of another width
 };
 
 /// Whether a job fits a model, without the model: `bad_request` for malformed tokens,

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "messages/tensor_block.hpp"
+#include "messages/warning.hpp"
 
 namespace luna::models {
 
@@ -34,8 +35,8 @@ struct tokenized_text {
   /// "<encoder>.<embedding>", for instance "clip_l.my_style".
   std::vector<named_tensor> embeddings;
 
-  /// Sentences for the log and the caller: an embedding that was not found, and the like.
-  std::vector<std::string> warnings;
+  /// For the caller: an embedding that was not found, and the like.
+  std::vector<warning> warnings;
 };
 
 } // namespace luna::models

@@ -68,7 +68,7 @@ private:
       auto cut = guarded([&] { return compute(direction, job, true, context); });
       if (cut)
         cut->warnings.push_back(
-          "memory ran out for the image as a whole: it was computed in tiles");
+          {"tiled", "memory ran out for the image as a whole: it was computed in tiles"});
       return cut;
     }
     return guarded([&] { return compute(direction, job, true, context); });

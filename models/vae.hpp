@@ -8,6 +8,7 @@
 
 #include "messages/result.hpp"
 #include "messages/tensor_block.hpp"
+#include "messages/warning.hpp"
 #include "models/loaded_model.hpp"
 #include "models/run_context.hpp"
 
@@ -47,7 +48,7 @@ struct vae_output {
   tensor_block tensor;
   bool tiled = false;
   int tiles = 0; ///< nets run over tiles, all passes and images together; 0 if not tiled
-  std::vector<std::string> warnings{}; ///< of memory that ran out on the way
+  std::vector<warning> warnings{}; ///< of memory that ran out on the way
 };
 
 enum class vae_direction : uint8_t { encode, decode };

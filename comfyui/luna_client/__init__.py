@@ -75,6 +75,7 @@ from .results import (
     SdxlPromptPair,
     ServerWarning,
     Submission,
+    TokenLists,
 )
 from .subscription import Subscription
 from .version import __version__
@@ -122,6 +123,7 @@ __all__ = [
     "Submission",
     "SubmitUncertainError",
     "Subscription",
+    "TokenLists",
     "UnauthenticatedError",
     "UnavailableError",
     "UnknownCommandError",

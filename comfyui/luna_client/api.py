@@ -18,7 +18,7 @@ from .commands import Model
 from .control_results import ControlResult
 from .daemon import Daemon, PathLike
 from .errors import ConnectionLostError, LunaError
-from .model_commands import Tokens
+from .model_fields import Tokens
 from .tensors import Tensor
 
 _lock = threading.Lock()

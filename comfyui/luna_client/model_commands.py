@@ -7,13 +7,30 @@ from typing import Any
 
 from .batches import fitting, image_batch, in_parts
 from .commands import Model, Sender, read_answer
+from .model_fields import (
+    Lora,
+    Tokens,
+    about,
+    common,
+    encoding,
+    join,
+    lists,
+    tiling,
+    token_lists,
+)
 from .request import Cancel, Progress, Resend
-from .results import Conditioning, Images, Latents, ModelInfo, ModelList, PromptPair, SdxlPromptPair
-from .tensors import Tensor, concatenate
-
-#: Tokens as ComfyUI holds them: tower -> chunks of 77 -> (id, weight[, word]).
-Tokens = Mapping[str, Sequence[Sequence[Sequence[Any]]]]
-Lora = Mapping[str, Any]
+from .results import (
+    Conditioning,
+    Images,
+    Latents,
+    ModelInfo,
+    ModelList,
+    PromptPair,
+    SdxlPromptPair,
+    TokenLists,
+    warnings_of,
+)
+from .tensors import Tensor
 
 
 class ModelCommands(Sender):
@@ -70,8 +87,8 @@ class ModelCommands(Sender):
         batch = image_batch("pixels", pixels, axes=(3, 4))
         fields = {
             "model": model,
-            **_tiling(tiled, tile_size, tile_width, tile_height, overlap, tiled_method),
-            **_common(dtype, priority),
+            **tiling(tiled, tile_size, tile_width, tile_height, overlap, tiled_method),
+            **common(dtype, priority),
         }
         at_once = fitting(self.connection(_seconds(timeout)).welcome.limits, [batch])
 
@@ -86,12 +103,12 @@ class ModelCommands(Sender):
                 cancel=cancel,
             )
             return read_answer(
-                "vae_encode", lambda: Latents(reply.tensors["latents"], **_tiles(reply.header))
+                "vae_encode", lambda: Latents(reply.tensors["latents"], **about(reply.header))
             )
 
         parts = in_parts(batch, at_once, run, progress)
-        joined, tiles = _join([part.latents for part in parts], parts)
-        return Latents(joined, **tiles)
+        joined, told = join([part.latents for part in parts], parts)
+        return Latents(joined, **told)
 
     def vae_decode(
         self,
@@ -124,8 +141,8 @@ class ModelCommands(Sender):
         batch = image_batch("latents", latents, axes=(4, 5))
         fields = {
             "model": model,
-            **_tiling(tiled, tile_size, tile_width, tile_height, overlap, tiled_method),
-            **_common(dtype, priority),
+            **tiling(tiled, tile_size, tile_width, tile_height, overlap, tiled_method),
+            **common(dtype, priority),
         }
         at_once = self._decodable(batch, model, dtype, timeout)
 
@@ -140,12 +157,12 @@ class ModelCommands(Sender):
                 cancel=cancel,
             )
             return read_answer(
-                "vae_decode", lambda: Images(reply.tensors["images"], **_tiles(reply.header))
+                "vae_decode", lambda: Images(reply.tensors["images"], **about(reply.header))
             )
 
         parts = in_parts(batch, at_once, run, progress)
-        joined, tiles = _join([part.images for part in parts], parts)
-        return Images(joined, **tiles)
+        joined, told = join([part.images for part in parts], parts)
+        return Images(joined, **told)
 
     def clip_tokenize(
         self,
@@ -154,13 +171,13 @@ class ModelCommands(Sender):
         *,
         return_word_ids: bool = False,
         timeout: float | None = None,
-    ) -> dict[str, list[list[tuple[Any, ...]]]]:
+    ) -> TokenLists:
         """Tokens of a prompt as ComfyUI holds them: tower -> chunks -> (id, weight[, word number])."""
         fields: dict[str, Any] = {"model": model, "text": text}
         if return_word_ids:
             fields["return_word_ids"] = True
         reply = self.request("clip_tokenize", fields, resend=Resend.READ, timeout=timeout)
-        return read_answer("clip_tokenize", lambda: _tuples(reply.header["tokens"]))
+        return read_answer("clip_tokenize", lambda: token_lists(reply.header))
 
     def clip_encode_from_tokens(
         self,
@@ -188,10 +205,10 @@ class ModelCommands(Sender):
         Returns:
             cond [1, T, D], pooled [1, P] or None, attention_mask [1, T] or None.
         """
-        fields = {"model": model, "tokens": _lists(tokens), **_encoding(layer, projected, loras)}
+        fields = {"model": model, "tokens": lists(tokens), **encoding(layer, projected, loras)}
         reply = self.request(
             "clip_encode_from_tokens",
-            {**fields, **_common(dtype, priority)},
+            {**fields, **common(dtype, priority)},
             dict(embeddings or {}),
             resend=Resend.READ,
             timeout=timeout,
@@ -201,7 +218,12 @@ class ModelCommands(Sender):
         got = reply.tensors
         return read_answer(
             "clip_encode_from_tokens",
-            lambda: Conditioning(got["cond"], got.get("pooled"), got.get("attention_mask")),
+            lambda: Conditioning(
+                got["cond"],
+                got.get("pooled"),
+                got.get("attention_mask"),
+                warnings_of(reply.header),
+            ),
         )
 
     def clip_encode(
@@ -224,11 +246,11 @@ class ModelCommands(Sender):
         Returns:
             cond and uncond [1, T, D], pooled and pooled_neg [1, P] where the family has one.
         """
-        fields = {"model": model, "positive": positive, **_encoding(layer, projected, loras)}
+        fields = {"model": model, "positive": positive, **encoding(layer, projected, loras)}
         reply = self.request(
             "clip_encode",
             # null is a value here: the negative is not wanted
-            {**fields, **_common(dtype, priority), "negative": negative},
+            {**fields, **common(dtype, priority), "negative": negative},
             resend=Resend.READ,
             timeout=timeout,
             progress=progress,
@@ -239,7 +261,11 @@ class ModelCommands(Sender):
         return read_answer(
             "clip_encode",
             lambda: PromptPair(
-                got["cond"], got.get("pooled"), got.get("uncond"), got.get("pooled_neg")
+                got["cond"],
+                got.get("pooled"),
+                got.get("uncond"),
+                got.get("pooled_neg"),
+                warnings_of(reply.header),
             ),
         )
 
@@ -285,10 +311,10 @@ class ModelCommands(Sender):
             "target_height": target_height,
         }
         own = {"positive_l": positive_l, "negative_l": negative_l}
-        fields = {"model": model, "positive": positive, **_encoding(layer, projected, loras)}
+        fields = {"model": model, "positive": positive, **encoding(layer, projected, loras)}
         reply = self.request(
             "clip_encode_sdxl",
-            {**fields, **sizes, **own, **_common(dtype, priority), "negative": negative},
+            {**fields, **sizes, **own, **common(dtype, priority), "negative": negative},
             resend=Resend.READ,
             timeout=timeout,
             progress=progress,
@@ -303,6 +329,7 @@ class ModelCommands(Sender):
                 got.get("pooled"),
                 got.get("uncond"),
                 got.get("pooled_neg"),
+                warnings_of(reply.header),
                 dict(reply.header["positive"]),
                 dict(reply.header.get("negative") or {}),
             ),
@@ -328,57 +355,3 @@ def _seconds(timeout: float | None) -> float:
 def _cells(batch: Tensor) -> int:
     """Latent cells of one image."""
     return int(batch.shape[-1]) * int(batch.shape[-2])
-
-
-def _common(dtype: str, priority: int) -> dict[str, Any]:
-    """The common fields that are not at their defaults."""
-    return {"dtype": dtype if dtype != "f32" else None, "priority": priority or None}
-
-
-def _tiling(
-    tiled: bool | str,
-    size: int | None,
-    width: int | None,
-    height: int | None,
-    overlap: int | None,
-    method: str | None,
-) -> dict[str, Any]:
-    return {
-        "tiled": None if tiled == "auto" else tiled,
-        "tile_size": size,
-        "tile_width": width,
-        "tile_height": height,
-        "overlap": overlap,
-        "tiled_method": method,
-    }
-
-
-def _encoding(layer: int | None, projected: bool, loras: Sequence[Lora]) -> dict[str, Any]:
-    return {
-        "layer": layer,
-        "projected": None if projected else False,
-        "loras": [dict(lora) for lora in loras] or None,
-    }
-
-
-def _tiles(header: Mapping[str, Any]) -> dict[str, Any]:
-    return {"tiled": bool(header.get("tiled", False)), "tiles": int(header.get("tiles", 0))}
-
-
-def _join(tensors: Sequence[Tensor], parts: Sequence[Any]) -> tuple[Tensor, dict[str, Any]]:
-    tiles = {"tiled": any(part.tiled for part in parts), "tiles": sum(part.tiles for part in parts)}
-    return concatenate(tensors), tiles
-
-
-def _tuples(tokens: Mapping[str, Any]) -> dict[str, list[list[tuple[Any, ...]]]]:
-    return {
-        tower: [[tuple(entry) for entry in chunk] for chunk in chunks]
-        for tower, chunks in tokens.items()
-    }
-
-
-def _lists(tokens: Tokens) -> dict[str, list[list[list[Any]]]]:
-    return {
-        tower: [[list(entry) for entry in chunk] for chunk in chunks]
-        for tower, chunks in tokens.items()
-    }

@@ -140,6 +140,7 @@ class Latents:
     latents: Tensor
     tiled: bool = False
     tiles: int = 0
+    warnings: tuple[ServerWarning, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,6 +150,13 @@ class Images:
     images: Tensor
     tiled: bool = False
     tiles: int = 0
+    warnings: tuple[ServerWarning, ...] = ()
+
+
+class TokenLists(dict[str, list[list[tuple[Any, ...]]]]):
+    """Tokens as ComfyUI holds them: tower -> chunks -> (id, weight[, word number]), with the server's warnings."""
+
+    warnings: tuple[ServerWarning, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,6 +166,7 @@ class Conditioning:
     cond: Tensor
     pooled: Tensor | None = None
     attention_mask: Tensor | None = None
+    warnings: tuple[ServerWarning, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,6 +180,7 @@ class PromptPair:
     pooled: Tensor | None = None
     uncond: Tensor | None = None
     pooled_neg: Tensor | None = None
+    warnings: tuple[ServerWarning, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

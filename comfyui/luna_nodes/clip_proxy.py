@@ -173,6 +173,7 @@ class LunaCLIP:
         return f"luna's encoder of these files is not ComfyUI's of the type '{self._type}'"
 
     def _from_server(self, got: Conditioning) -> dict[str, Any]:
+        self._fallback.heard("the encoding", got.warnings)
         place = self._fallback.host.conditioning
         pooled = None if got.pooled is None else place(got.pooled)
         answer = {"cond": place(got.cond), "pooled_output": pooled}

@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from luna_client import Client, LunaError, ModelInfo, RequestCancelledError
+from luna_client import Client, LunaError, ModelInfo, RequestCancelledError, ServerWarning
 from luna_client.commands import Model
 from luna_client.request import Cancel, Progress
 
@@ -57,6 +57,8 @@ class Fallback:
         self._server_down = False
         self._wanted_here = False
         self._loader = self.host.running_node()
+        #: What the server said beside its last result; empty when it had nothing to say.
+        self.warnings: tuple[ServerWarning, ...] = ()
         service.on_back(self.release)
 
     # -- work ------------------------------------------------------------------------------------
@@ -78,6 +80,12 @@ class Fallback:
             return self.instead(what, problem, local)
         self._worked()
         return result
+
+    def heard(self, what: str, warnings: Sequence[ServerWarning]) -> None:
+        """Shows what the server says beside a result: a picture of NaN is a result, too."""
+        self.warnings = tuple(warnings)
+        for warning in self.warnings:
+            log.warning("[luna] %s of %s: %s", what, self.title, warning.message)
 
     def here(self, what: str, reason: str, local: Callable[[Any], T]) -> T:
         """Does it with ComfyUI's own object, which stays: the server was not asked, for it cannot do this."""

@@ -7,12 +7,14 @@ Shapes are ComfyUI's: images [B, H, W, C] in 0..1, latents [B, C, h, w] unscaled
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
-from luna_client import LunaError, ModelInfo
+from luna_client import Images, Latents, LunaError, ModelInfo
 
 from .fallback import Fallback
 from .refusal import missing, refuse
+
+T = TypeVar("T", Images, Latents)
 
 STOCK = "VAELoader or CheckpointLoaderSimple"
 
@@ -86,7 +88,10 @@ class LunaVAE:
         return self._fallback.do(
             "the decode",
             lambda luna, tell, stop: host.intermediate(
-                luna.vae_decode(sent, model, **tiles, progress=tell, cancel=stop).images
+                self._heard(
+                    "the decode",
+                    luna.vae_decode(sent, model, **tiles, progress=tell, cancel=stop),
+                ).images
             ),
             local,
         )
@@ -97,10 +102,17 @@ class LunaVAE:
         return self._fallback.do(
             "the encode",
             lambda luna, tell, stop: host.intermediate(
-                luna.vae_encode(sent, model, **tiles, progress=tell, cancel=stop).latents
+                self._heard(
+                    "the encode",
+                    luna.vae_encode(sent, model, **tiles, progress=tell, cancel=stop),
+                ).latents
             ),
             local,
         )
+
+    def _heard(self, what: str, result: T) -> T:
+        self._fallback.heard(what, result.warnings)
+        return result
 
     # -- what it is like -------------------------------------------------------------------------
 

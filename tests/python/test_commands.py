@@ -9,7 +9,7 @@ import pytest
 
 import luna_client.model_commands
 from fake_server import FakeServer, Seen
-from luna_client import BadRequestError, Client, UnknownModelError
+from luna_client import BadRequestError, Client, ServerWarning, UnknownModelError
 
 F32 = np.float32
 
@@ -194,6 +194,53 @@ def test_clip_encode_sdxl(client: Client, answer: Answer) -> None:
     assert got.positive == {"width": 1024, "crop_w": 8}
     assert got.negative == {}
     assert got.uncond is None
+
+
+NAN = {"code": "non_finite", "message": "3 values are NaN", "count": 3}
+CUT = {"code": "tiled", "message": "it was computed in tiles", "of the future": 1}
+
+
+def test_warnings_of_a_reply_are_objects(client: Client, answer: Answer) -> None:
+    answer.header = {"tiled": True, "tiles": 9, "warnings": [NAN, CUT, {"code": "no message"}, 7]}
+    answer.tensors = {"images": np.ones((1, 16, 16, 3), F32)}
+    told = client.vae_decode(np.zeros((1, 4, 2, 2), F32), "x").warnings
+    assert told == (
+        ServerWarning("3 values are NaN", "non_finite", 3),
+        ServerWarning("it was computed in tiles", "tiled"),
+    )
+    assert str(told[0]) == "3 values are NaN"
+
+
+def test_warnings_of_an_older_server_are_texts(client: Client, answer: Answer) -> None:
+    answer.header = {"warnings": ["it was computed in tiles"]}
+    answer.tensors = {"latents": np.ones((1, 4, 2, 2), F32)}
+    told = client.vae_encode(np.zeros((16, 16, 3), np.uint8), "x").warnings
+    assert told == (ServerWarning("it was computed in tiles"),)
+
+
+def test_warnings_of_a_batch_in_parts_are_told_once(server: FakeServer, client: Client) -> None:
+    server.hello.limits["max_body_bytes"] = 4096 + 16 * 16 * 3  # one image at a time
+    latents = {"latents": np.ones((1, 4, 2, 2), F32)}
+    server.on_request = lambda request: request.reply({"warnings": [CUT]}, latents)
+    got = client.vae_encode(np.zeros((3, 16, 16, 3), np.uint8), "x")
+    assert got.latents.shape[0] == 3
+    assert [warning.code for warning in got.warnings] == ["tiled"]
+
+
+def test_prompts_and_tokens_carry_warnings_too(client: Client, answer: Answer) -> None:
+    answer.header = {
+        "warnings": [{"code": "embedding", "message": "there is no embedding 'x'"}],
+        "tokens": {"l": []},
+        "positive": {},
+    }
+    answer.tensors = {"cond": np.ones((1, 77, 8), F32)}
+    for told in (
+        client.clip_tokenize("embedding:x", "m"),
+        client.clip_encode("embedding:x", model="m"),
+        client.clip_encode_sdxl("embedding:x", model="m"),
+        client.clip_encode_from_tokens({"l": []}, "m"),
+    ):
+        assert [warning.code for warning in told.warnings] == ["embedding"]
 
 
 JOB = {

@@ -25,6 +25,7 @@ from luna_client import (
     ModelList,
     NotPermittedError,
     RequestCancelledError,
+    ServerWarning,
     Submission,
 )
 from luna_client.clock import Clock
@@ -135,6 +136,7 @@ class FakeLuna:
         self.accepts = True
         self.clock = Clock()
         self.answers: tuple[Answer, ...] = ()
+        self.warnings: tuple[ServerWarning, ...] = ()
         self.on_submit: Callable[[str, Any], None] = lambda job_id, task: None
 
     def make(self, server: str, **options: Any) -> FakeLuna:
@@ -186,17 +188,20 @@ class FakeLuna:
     def vae_decode(self, latents: Any, model: Any, **options: Any) -> Images:
         self._do("vae_decode", latents, model, **options)
         count, _, height, width = latents.shape
-        return Images(np.zeros((count, height * 8, width * 8, 3), np.float32))
+        images = np.zeros((count, height * 8, width * 8, 3), np.float32)
+        return Images(images, warnings=self.warnings)
 
     def vae_encode(self, pixels: Any, model: Any, **options: Any) -> Latents:
         self._do("vae_encode", pixels, model, **options)
         count, height, width, _ = pixels.shape
-        return Latents(np.zeros((count, 4, height // 8, width // 8), np.float32))
+        latents = np.zeros((count, 4, height // 8, width // 8), np.float32)
+        return Latents(latents, warnings=self.warnings)
 
     def clip_encode_from_tokens(self, tokens: Any, model: Any, **options: Any) -> Conditioning:
         self._do("clip_encode_from_tokens", tokens, model, **options)
         mask = np.ones((1, 77), np.float32) if self.masks else None
-        return Conditioning(np.zeros((1, 77, 8), np.float32), np.ones((1, 8), np.float32), mask)
+        cond, pooled = np.zeros((1, 77, 8), np.float32), np.ones((1, 8), np.float32)
+        return Conditioning(cond, pooled, mask, self.warnings)
 
     # -- control ---------------------------------------------------------------------------------
 

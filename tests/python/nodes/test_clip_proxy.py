@@ -10,7 +10,7 @@ import pytest
 from fake_host import FakeHost, StockClip
 from fake_luna import CLIP_L, SDXL, FakeLuna
 
-from luna_client import ModelInfo, UnsupportedModelError
+from luna_client import ModelInfo, ServerWarning, UnsupportedModelError
 from luna_nodes.clip_proxy import LunaCLIP
 from luna_nodes.fallback import Fallback
 from luna_nodes.refusal import LunaRefusalError
@@ -197,6 +197,17 @@ def test_a_hooked_schedule_is_refused(clip: LunaCLIP) -> None:
 
 
 # -- LoRA ------------------------------------------------------------------------------------------
+
+
+def test_what_luna_says_beside_a_prompt_is_logged(
+    clip: LunaCLIP, luna: FakeLuna, caplog: pytest.LogCaptureFixture
+) -> None:
+    luna.warnings = (ServerWarning("an embedding does not fit", "embedding"),)
+    with caplog.at_level(logging.WARNING, "luna"):
+        clip.encode("a")
+    (line,) = caplog.messages
+    assert line.startswith("[luna] the encoding of ")
+    assert line.endswith(": an embedding does not fit")
 
 
 def test_a_lora_gets_the_names_of_the_weights_without_the_weights(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from fake_host import FakeHost, StockVae
 from fake_luna import FakeLuna
 
-from luna_client import BadRequestError, ModelInfo, UnknownModelError
+from luna_client import BadRequestError, ModelInfo, ServerWarning, UnknownModelError
 from luna_nodes.fallback import Fallback
 from luna_nodes.refusal import LunaRefusalError
 from luna_nodes.service import Service
@@ -46,6 +47,23 @@ def test_latents_lie_where_comfyui_keeps_them(vae: LunaVAE, luna: FakeLuna) -> N
     latents = vae.encode(PIXELS)
     assert (latents.shape, latents.place) == ((2, 4, 8, 16), "intermediate")
     assert luna.of("vae_encode")[0].options == {}
+
+
+def test_what_luna_says_beside_a_result_is_logged_with_the_models_name(
+    vae: LunaVAE, luna: FakeLuna, caplog: pytest.LogCaptureFixture
+) -> None:
+    luna.warnings = (ServerWarning("5 values are NaN", "non_finite", 5),)
+    with caplog.at_level(logging.WARNING, "luna"):
+        assert vae.decode(LATENTS).place == "intermediate"
+        vae.encode(PIXELS)
+    assert caplog.messages == [
+        "[luna] the decode of vae.safetensors: 5 values are NaN",
+        "[luna] the encode of vae.safetensors: 5 values are NaN",
+    ]
+    assert vae._fallback.warnings == luna.warnings
+    luna.warnings = ()
+    vae.decode(LATENTS)
+    assert vae._fallback.warnings == ()
 
 
 def test_of_latents_with_a_time_axis_the_first_frame_counts(vae: LunaVAE, luna: FakeLuna) -> None:

@@ -56,6 +56,12 @@ BOOST_AUTO_TEST_CASE(leaves_forbidden_commands_out_of_its_hello) {
   check_failed(x.call({{"cmd", "unload_models"}}), ec::not_permitted);
 }
 
+BOOST_AUTO_TEST_CASE(tells_in_its_hello_what_was_added_since_the_first_protocol) {
+  start();
+  auto& told = connect().welcome().capabilities;
+  BOOST_CHECK(std::find(told.begin(), told.end(), "warnings") != told.end());
+}
+
 BOOST_AUTO_TEST_CASE(closes_a_peer_that_does_not_say_hello) {
   options.hello_time = 50ms;
   start();

@@ -274,7 +274,8 @@ BOOST_AUTO_TEST_CASE(a_task_that_ran_out_of_memory_is_run_again_without_the_mode
   auto& second = *worker->jobs.at(0).order;
   BOOST_TEST(second.last_try);
   BOOST_REQUIRE_EQUAL(second.items.at(0).warnings.size(), 1u);
-  BOOST_TEST(second.items.at(0).warnings[0].find("unloaded") != std::string::npos);
+  BOOST_TEST(second.items.at(0).warnings[0].code == "evicted");
+  BOOST_TEST(second.items.at(0).warnings[0].message.find("unloaded") != std::string::npos);
   worker->refuse({ec::out_of_memory, "too much", 0, {}}, 100);
   run();
   BOOST_TEST((code(id) == ec::out_of_memory)); // once is enough

@@ -111,7 +111,7 @@ BOOST_AUTO_TEST_CASE(tokenizes_with_and_without_word_ids) {
     BOOST_CHECK(job.task.header.kind == task_kind::tokenize);
     BOOST_CHECK_EQUAL(job.task.header.text.positive, "a cat");
     model_result x;
-    x.answer.attributes = R"({"warnings":["w"]})";
+    x.answer.attributes = R"({"warnings":[{"code":"embedding","message":"w"}]})";
     token plain{49406, real{1.0}, "", 0, 0};
     token embedded{0, real{1.25}, "e0", 3, 2};
     x.answer.tokens = {{"l", {{plain, embedded}}}};
@@ -125,7 +125,7 @@ BOOST_AUTO_TEST_CASE(tokenizes_with_and_without_word_ids) {
                              : json::array({json::array({49406, 1.0}), {embedding, 1.25}});
     auto header = json::parse(got.header);
     BOOST_CHECK_EQUAL(header["tokens"]["l"][0], expected);
-    BOOST_CHECK_EQUAL(header["warnings"][0], "w");
+    BOOST_CHECK_EQUAL(header["warnings"][0]["message"], "w");
     BOOST_CHECK_EQUAL(got.tensors.at(0).name, "e0");
   }
 }

@@ -193,6 +193,7 @@ BOOST_AUTO_TEST_CASE(an_embedding_that_is_not_found_is_a_warning) {
   prompts(task_kind::tokenize, "a embedding:nowhere");
   auto answer = prepare().value()->answer;
   BOOST_TEST(answer.answer.attributes.find("nowhere") != std::string::npos);
+  BOOST_TEST(answer.answer.attributes.find(R"("code":"embedding")") != std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(a_family_without_a_tokenizer_is_told) {

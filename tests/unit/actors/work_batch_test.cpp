@@ -133,8 +133,10 @@ BOOST_AUTO_TEST_CASE(all_prompts_of_all_items_go_through_the_encoder_in_one_call
 BOOST_AUTO_TEST_CASE(the_answer_has_what_the_family_has) {
   item();
   encoder.next_answer = [](auto&) -> result<models::text_output> {
-    return models::text_output{
-      ones({1, 4, 8}), std::nullopt, tensor_block::copy_of(dtype::i64, {0}, {}), {"a warning"}};
+    return models::text_output{ones({1, 4, 8}),
+                               std::nullopt,
+                               tensor_block::copy_of(dtype::i64, {0}, {}),
+                               {{"embedding", "left out", 0}}};
   };
   order.items[0].reply_type = dtype::f16;
   auto got = answers(encoder);
@@ -142,7 +144,8 @@ BOOST_AUTO_TEST_CASE(the_answer_has_what_the_family_has) {
              boost::test_tools::per_element());
   BOOST_TEST((got[0]->tensors[0].tensor.type() == dtype::f16));
   BOOST_TEST((got[0]->tensors[1].tensor.type() == dtype::i64));
-  BOOST_TEST(got[0]->answer.attributes == R"({"warnings":["a warning"]})");
+  BOOST_TEST(got[0]->answer.attributes
+             == R"({"warnings":[{"code":"embedding","message":"left out"}]})");
 }
 
 BOOST_AUTO_TEST_CASE(one_failed_prompt_fails_its_item_alone) {
@@ -235,17 +238,18 @@ BOOST_AUTO_TEST_CASE(an_image_whose_memory_ran_out_says_what_was_done) {
     std::vector<result<models::vae_output>> decode(std::span<const models::vae_job>,
                                                    const models::run_context& context) override {
       last_try = context.last_try;
-      return {models::vae_output{ones({1, 8, 8, 3}), true, 9, {"cut"}}};
+      return {models::vae_output{ones({1, 8, 8, 3}), true, 9, {{"non_finite", "NaN", 3}}}};
     }
     bool last_try = false;
   } vae;
   order.last_try = true;
   item().kind = task_kind::vae_decode;
-  order.items[0].warnings = {"made room"};
+  order.items[0].warnings = {{"evicted", "made room", 0}};
   auto got = answers(vae);
   BOOST_TEST(vae.last_try);
   BOOST_TEST(got[0]->answer.attributes
-             == R"({"tiled":true,"tiles":9,"warnings":["made room","cut"]})");
+             == R"({"tiled":true,"tiles":9,"warnings":[{"code":"evicted","message":"made room"},)"
+                R"({"code":"non_finite","message":"NaN","count":3}]})");
 }
 
 BOOST_AUTO_TEST_CASE(latents_are_answered_as_latents) {

@@ -125,7 +125,8 @@ BOOST_AUTO_TEST_CASE(an_embedding_that_is_missing_is_a_warning) {
   auto source = inversions();
   auto got = test::value(tokenizer_of("l")->tokenize("a embedding:nobody, cat", source.get()));
   BOOST_REQUIRE_EQUAL(got.warnings.size(), 1U);
-  BOOST_TEST(got.warnings[0] == "there is no embedding 'nobody': it is left out");
+  BOOST_TEST(got.warnings[0].code == "embedding");
+  BOOST_TEST(got.warnings[0].message == "there is no embedding 'nobody': it is left out");
   auto plain = test::value(tokenizer_of("l")->tokenize("a , cat", source.get()));
   for (size_t i = 0; i < 77; ++i)
     BOOST_TEST(got.tokens.at("l")[0][i].id == plain.tokens.at("l")[0][i].id);
