@@ -152,6 +152,7 @@ std::shared_ptr<const protocol::server_config> protocol_config(const gateway_opt
   config->capabilities = {
     "jobs",
     "warnings",
+    "text_cleanup",
   };
   config->secret = options.secret;
   config->buffers = options.buffers;

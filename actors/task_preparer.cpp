@@ -114,8 +114,9 @@ result<void> add_prompt(prepared_task& prepared, const task_preparer_state& stat
                         const text_arguments& arguments, const std::string& prompt,
                         const std::string& prompt_l) {
   auto* embeddings = state.embeddings.get();
-  auto text = arguments.pair ? models::tokenize_pair(tokenizer, prompt_l, prompt, embeddings)
-                             : tokenizer.tokenize(prompt, embeddings);
+  auto text = arguments.pair
+              ? models::tokenize_pair(tokenizer, prompt_l, prompt, embeddings, arguments.cleanup)
+              : tokenizer.tokenize(prompt, embeddings, arguments.cleanup);
   if (!text)
     return fail(text);
   models::text_job job;
@@ -128,8 +129,8 @@ result<void> add_prompt(prepared_task& prepared, const task_preparer_state& stat
 
 result<void> tokenize(prepared_task& prepared, const task_preparer_state& state,
                       const models::model_facts& facts, const models::tokenizer& tokenizer,
-                      const std::string& prompt) {
-  auto text = tokenizer.tokenize(prompt, state.embeddings.get());
+                      const text_arguments& arguments) {
+  auto text = tokenizer.tokenize(arguments.positive, state.embeddings.get(), arguments.cleanup);
   if (!text)
     return fail(text);
   prepared.answer.answer.tokens = ordered_chunks(facts, *text);
@@ -150,7 +151,7 @@ result<void> prepare_prompts(prepared_task& prepared, const task_preparer_state&
   if (!tokenizer)
     return fail(tokenizer);
   if (order.task->header.kind == task_kind::tokenize)
-    return tokenize(prepared, state, facts, **tokenizer, arguments.positive);
+    return tokenize(prepared, state, facts, **tokenizer, arguments);
   auto ok = add_prompt(prepared, state, facts, **tokenizer, arguments, arguments.positive,
                        arguments.positive_l);
   if (ok && arguments.wants_negative)

@@ -11,6 +11,7 @@
 #include "messages/model_kind.hpp"
 #include "messages/real.hpp"
 #include "messages/tensor_block.hpp"
+#include "messages/text_cleanup.hpp"
 
 // What a model pool is asked and what it answers. The parts that are plain values travel between
 // nodes (task_header, task_answer); model_task and model_result add the tensors and stay inside a
@@ -91,12 +92,14 @@ struct text_arguments {
   bool has_layer = false; ///< false: the family's own layer
   int32_t layer = 0;      ///< -1..-N, if has_layer
   bool projected = true;
+  text_cleanup cleanup = text_cleanup::transformers5; ///< of prompts
 };
 
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, text_arguments& x) {
   return f(caf::meta::type_name("luna::text_arguments"), x.positive, x.negative, x.wants_negative,
-           x.pair, x.positive_l, x.negative_l, x.tokens, x.has_layer, x.layer, x.projected);
+           x.pair, x.positive_l, x.negative_l, x.tokens, x.has_layer, x.layer, x.projected,
+           x.cleanup);
 }
 
 enum class tiling_choice : uint8_t { automatic, on, off };

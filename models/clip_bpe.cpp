@@ -1,12 +1,11 @@
 #include "models/clip_bpe.hpp"
 
-#include <utf8proc.h>
 #include <zlib.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <queue>
 
+#include "models/clip_cleanup.hpp"
 #include "models/utf8.hpp"
 
 namespace luna::models {
@@ -57,33 +56,6 @@ auto damaged(std::string what) {
               "the CLIP vocabulary is damaged (" + std::move(what) + "): run scripts/setup again");
 }
 
-/// NFC, white space to one blank, lower case, in this order.
-std::u32string clean_up(std::string_view text) {
-  utf8proc_uint8_t* mapped = nullptr;
-  auto size = utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(text.data()),
-                           static_cast<utf8proc_ssize_t>(text.size()), &mapped,
-                           static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE));
-  std::optional<std::u32string> points;
-  if (size >= 0)
-    points = decode_utf8({reinterpret_cast<const char*>(mapped), static_cast<size_t>(size)});
-  std::free(mapped); // utf8proc's contract
-  std::u32string out;
-  if (!points)
-    return out;
-  out.reserve(points->size());
-  for (auto c : *points) {
-    if (is_space(c)) {
-      if (out.empty() || out.back() != U' ')
-        out += U' ';
-    } else if (c == U'\u0130') {
-      out += U"i\u0307"; // the one letter whose lower case is two
-    } else {
-      out += static_cast<char32_t>(utf8proc_tolower(static_cast<utf8proc_int32_t>(c)));
-    }
-  }
-  return out;
-}
-
 /// Length of an English contraction at the start of the text: 's 't 're 've 'm 'll 'd; else 0.
 size_t contraction(std::u32string_view text) {
   for (std::u32string_view x : {U"'s", U"'t", U"'re", U"'ve", U"'m", U"'ll", U"'d"})
@@ -94,9 +66,11 @@ size_t contraction(std::u32string_view text) {
 
 /// Length of the word that starts here: a contraction, a run of letters, one number character, or
 /// a run of what is neither letter, number nor blank.
-size_t word_length(std::u32string_view text) {
+size_t word_length(std::u32string_view text, text_cleanup how) {
   if (auto n = contraction(text))
     return n;
+  if (how == text_cleanup::transformers4 && text.substr(0, 2) == U"'\u017f")
+    return 2; // a long s, which is an s where case does not count
   if (is_number(text.front()))
     return 1;
   auto letters = is_letter(text.front());
@@ -107,13 +81,20 @@ size_t word_length(std::u32string_view text) {
   return n;
 }
 
-/// Length of "<|endoftext|>" and the like at the start, which only capitals have kept from being
-/// the id: its words end where it ends. Else 0.
-size_t marker_length(std::u32string_view text) {
-  for (std::u32string_view x : {U"<|startoftext|>", U"<|endoftext|>"})
-    if (text.substr(0, x.size()) == x)
-      return x.size();
-  return 0;
+/// The ids that stand in a text by their names.
+struct marker {
+  std::u32string_view name;
+  int32_t id;
+};
+constexpr marker markers[] = {{U"<|startoftext|>", clip_bpe::start},
+                              {U"<|endoftext|>", clip_bpe::end}};
+
+/// The marker that the text begins with, or nullptr.
+const marker* marker_at(std::u32string_view text) {
+  for (auto& x : markers)
+    if (text.substr(0, x.name.size()) == x.name)
+      return &x;
+  return nullptr;
 }
 
 /// Part of a word on its way to being merged: a node of a list.
@@ -190,7 +171,7 @@ result<std::shared_ptr<const clip_bpe>> clip_bpe::parse(std::string_view merges)
   return bpe;
 }
 
-std::vector<int32_t> clip_bpe::encode(std::string_view text) const {
+std::vector<int32_t> clip_bpe::encode(std::string_view text, text_cleanup how) const {
   static constexpr std::pair<std::string_view, int32_t> specials[] = {{"<|startoftext|>", start},
                                                                       {"<|endoftext|>", end}};
   std::vector<int32_t> ids;
@@ -202,7 +183,7 @@ std::vector<int32_t> clip_bpe::encode(std::string_view text) const {
         at = i;
         found = &special;
       }
-    encode_plain(text.substr(0, at), ids);
+    encode_plain(text.substr(0, at), how, ids);
     text.remove_prefix(at);
     if (found != nullptr) {
       ids.push_back(found->second);
@@ -212,18 +193,42 @@ std::vector<int32_t> clip_bpe::encode(std::string_view text) const {
   return ids;
 }
 
-void clip_bpe::encode_plain(std::string_view text, std::vector<int32_t>& ids) const {
-  auto points = clean_up(text);
+/// Only capitals have kept a marker that is found here from being its id. To transformers 4 it is
+/// the id all the same where a word begins; to transformers 5 the start is, wherever it stands.
+void clip_bpe::encode_plain(std::string_view text, text_cleanup how,
+                            std::vector<int32_t>& ids) const {
+  auto points = clean_clip_text(text, how);
   std::u32string_view rest{points};
+  auto& begin = markers[0];
+  while (how == text_cleanup::transformers5) {
+    auto at = rest.find(begin.name);
+    encode_words(rest.substr(0, at), how, ids);
+    if (at == std::u32string_view::npos)
+      return;
+    ids.push_back(begin.id);
+    rest.remove_prefix(at + begin.name.size());
+  }
+  encode_words(rest, how, ids);
+}
+
+/// To transformers 5 the end in capitals is words, which end where it ends.
+void clip_bpe::encode_words(std::u32string_view rest, text_cleanup how,
+                            std::vector<int32_t>& ids) const {
   size_t fixed = 0; // how far a spelled-out marker reaches
   while (!rest.empty()) {
     if (rest.front() == U' ') {
       rest.remove_prefix(1);
       continue;
     }
-    if (fixed == 0)
-      fixed = marker_length(rest);
-    auto n = word_length(fixed == 0 ? rest : rest.substr(0, fixed));
+    auto* marker = fixed == 0 ? marker_at(rest) : nullptr;
+    if (marker != nullptr && how == text_cleanup::transformers4) {
+      ids.push_back(marker->id);
+      rest.remove_prefix(marker->name.size());
+      continue;
+    }
+    if (marker != nullptr)
+      fixed = marker->name.size();
+    auto n = word_length(fixed == 0 ? rest : rest.substr(0, fixed), how);
     encode_word(rest.substr(0, n), ids);
     rest.remove_prefix(n);
     fixed -= std::min(fixed, n);

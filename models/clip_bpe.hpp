@@ -10,14 +10,14 @@
 #include <vector>
 
 #include "messages/result.hpp"
+#include "messages/text_cleanup.hpp"
 
 namespace luna::models {
 
 /// CLIP's byte-pair encoding: text to vocabulary ids.
 ///
-/// The clean-up of text is that of transformers 5: NFC, white space folded, lower case; nothing
-/// else. Ids: 256 bytes, 256 bytes at the end of a word, 48,894 merges, start, end.
-/// Thread rule: immutable.
+/// Text is cleaned up first (clean_clip_text). Ids: 256 bytes, 256 bytes at the end of a word,
+/// 48,894 merges, start, end. Thread rule: immutable.
 class clip_bpe {
 public:
   static constexpr int32_t start = 49406;
@@ -32,10 +32,12 @@ public:
   static result<std::shared_ptr<const clip_bpe>> parse(std::string_view merges);
 
   /// @param text well-formed UTF-8. "<|startoftext|>" and "<|endoftext|>" in it are their ids.
-  std::vector<int32_t> encode(std::string_view text) const;
+  std::vector<int32_t> encode(std::string_view text,
+                              text_cleanup how = text_cleanup::transformers5) const;
 
 private:
-  void encode_plain(std::string_view text, std::vector<int32_t>& ids) const;
+  void encode_plain(std::string_view text, text_cleanup how, std::vector<int32_t>& ids) const;
+  void encode_words(std::u32string_view rest, text_cleanup how, std::vector<int32_t>& ids) const;
   void encode_word(std::u32string_view word, std::vector<int32_t>& ids) const;
 
   /// The id that a pair of neighbours merges into; the smaller the id, the earlier the merge.

@@ -65,8 +65,8 @@ public:
   clip_tokenizer(std::shared_ptr<const clip_bpe> bpe, clip_tokenizer_options options)
     : bpe_(std::move(bpe)), options_(std::move(options)) {}
 
-  result<tokenized_text> tokenize(std::string_view text,
-                                  const embedding_source* embeddings) const override {
+  result<tokenized_text> tokenize(std::string_view text, const embedding_source* embeddings,
+                                  text_cleanup cleanup) const override {
     auto segments = parse_prompt(text);
     if (!segments)
       return fail(segments);
@@ -74,7 +74,8 @@ public:
     std::vector<group> groups;
     for (auto& segment : *segments)
       for (auto piece : split_at_markers(segment.text))
-        if (auto ok = read_piece(piece, segment.weight, embeddings, groups, out); !ok)
+        if (auto ok = read_piece(piece, segment.weight, embeddings, cleanup, groups, out);
+            !ok)
           return fail(ok);
     out.tokens[options_.key] = fill_chunks(groups);
     return out;
@@ -82,7 +83,8 @@ public:
 
 private:
   result<void> read_piece(std::string_view piece, double weight, const embedding_source* embeddings,
-                          std::vector<group>& groups, tokenized_text& out) const {
+                          text_cleanup cleanup, std::vector<group>& groups,
+                          tokenized_text& out) const {
     if (piece.starts_with(marker)) {
       auto rest = read_embedding(piece.substr(marker.size()), weight, embeddings, groups, out);
       if (!rest)
@@ -92,7 +94,7 @@ private:
         return {};
     }
     group words;
-    for (auto id : bpe_->encode(piece))
+    for (auto id : bpe_->encode(piece, cleanup))
       words.push_back({id, weight, -1, 0, 0});
     groups.push_back(std::move(words));
     return {};
@@ -201,11 +203,11 @@ public:
   explicit joint_tokenizer(std::vector<std::shared_ptr<const tokenizer>> parts)
     : parts_(std::move(parts)) {}
 
-  result<tokenized_text> tokenize(std::string_view text,
-                                  const embedding_source* embeddings) const override {
+  result<tokenized_text> tokenize(std::string_view text, const embedding_source* embeddings,
+                                  text_cleanup cleanup) const override {
     tokenized_text all;
     for (auto& part : parts_) {
-      auto one = part->tokenize(text, embeddings);
+      auto one = part->tokenize(text, embeddings, cleanup);
       if (!one)
         return fail(one);
       add(all, std::move(*one));

@@ -28,7 +28,8 @@ void move_key(const std::string& key, tokenized_text from, tokenized_text& all) 
 } // namespace
 
 result<tokenized_text> tokenize_pair(const tokenizer& tokenizer, std::string_view text_l,
-                                     std::string_view text_g, const embedding_source* embeddings) {
+                                     std::string_view text_g, const embedding_source* embeddings,
+                                     text_cleanup cleanup) {
   auto empty = tokenizer.tokenize({});
   if (!empty)
     return fail(empty);
@@ -37,7 +38,7 @@ result<tokenized_text> tokenize_pair(const tokenizer& tokenizer, std::string_vie
                 "this model has not SDXL's two encoders 'l' and 'g': use clip_encode");
   tokenized_text all;
   for (auto& [key, text] : {std::pair<std::string, std::string_view>{"l", text_l}, {"g", text_g}}) {
-    auto one = tokenizer.tokenize(text, embeddings);
+    auto one = tokenizer.tokenize(text, embeddings, cleanup);
     if (!one)
       return fail(one);
     move_key(key, std::move(*one), all);

@@ -15,6 +15,7 @@ namespace luna::models {
 /// @param tokenizer of a model with the keys "l" and "g"; `model_mismatch` if it has others.
 result<tokenized_text> tokenize_pair(const tokenizer& tokenizer, std::string_view text_l,
                                      std::string_view text_g,
-                                     const embedding_source* embeddings = nullptr);
+                                     const embedding_source* embeddings = nullptr,
+                                     text_cleanup cleanup = text_cleanup::transformers5);
 
 } // namespace luna::models

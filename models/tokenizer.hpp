@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "messages/result.hpp"
+#include "messages/text_cleanup.hpp"
 #include "models/embedding_source.hpp"
 #include "models/inspect.hpp"
 #include "models/text_tokens.hpp"
@@ -21,8 +22,9 @@ public:
 
   /// @param text UTF-8; ill-formed bytes are `bad_request`.
   /// @param embeddings null: "embedding:name" is not found (a warning).
-  virtual result<tokenized_text> tokenize(std::string_view text,
-                                          const embedding_source* embeddings = nullptr) const = 0;
+  virtual result<tokenized_text>
+  tokenize(std::string_view text, const embedding_source* embeddings = nullptr,
+           text_cleanup cleanup = text_cleanup::transformers5) const = 0;
 };
 
 /// The tokenizer of a text model.

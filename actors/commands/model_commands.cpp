@@ -116,10 +116,17 @@ void read_text_arguments(field_reader& in, text_arguments& x) {
   x.projected = in.boolean_or("projected", true);
 }
 
+text_cleanup read_cleanup(field_reader& in) {
+  return in.choice_or("text_cleanup", text_cleanup::transformers5,
+                      {{"transformers5", text_cleanup::transformers5},
+                       {"transformers4", text_cleanup::transformers4}});
+}
+
 void read_prompts(field_reader& in, text_arguments& x) {
   x.positive = in.string("positive", longest_prompt);
   x.wants_negative = !in.is_null("negative");
   x.negative = in.string_or("negative", "", longest_prompt);
+  x.cleanup = read_cleanup(in);
   read_text_arguments(in, x);
 }
 
@@ -163,6 +170,7 @@ result<void> clip_tokenize(self_pointer self, uint64_t task, active_request& req
   auto common = read_common(self, request, in, {.model = model_use::required});
   auto what = make_task(common, task_kind::tokenize, model_kind::text);
   what.header.text.positive = in.string("text", longest_prompt);
+  what.header.text.cleanup = read_cleanup(in);
   request.word_ids = in.boolean_or("return_word_ids", false);
   if (auto ok = in.finish(); !ok)
     return ok;

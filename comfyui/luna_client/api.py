@@ -186,9 +186,11 @@ def clip_encode_sdxl(
     return first, [[pair.uncond, {"pooled_output": pair.pooled_neg, **pair.negative}]]
 
 
-def clip_tokenize(text: str, model: Model, return_word_ids: bool = False) -> dict[str, Any]:
-    """Tokens of a prompt as ComfyUI holds them."""
-    return get_client().clip_tokenize(text, model, return_word_ids=return_word_ids)
+def clip_tokenize(
+    text: str, model: Model, return_word_ids: bool = False, **options: Any
+) -> dict[str, Any]:
+    """Tokens of a prompt as ComfyUI holds them; options as :meth:`Client.clip_tokenize`."""
+    return get_client().clip_tokenize(text, model, return_word_ids=return_word_ids, **options)
 
 
 def clip_encode_from_tokens(

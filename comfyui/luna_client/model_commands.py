@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from .batches import fitting, image_batch, in_parts
 from .commands import Model, Sender, read_answer
@@ -170,12 +169,21 @@ class ModelCommands(Sender):
         model: Model,
         *,
         return_word_ids: bool = False,
+        text_cleanup: str | None = None,
         timeout: float | None = None,
     ) -> TokenLists:
-        """Tokens of a prompt as ComfyUI holds them: tower -> chunks -> (id, weight[, word number])."""
-        fields: dict[str, Any] = {"model": model, "text": text}
-        if return_word_ids:
-            fields["return_word_ids"] = True
+        """Tokens of a prompt as ComfyUI holds them: tower -> chunks -> (id, weight[, word number]).
+
+        Args:
+            text_cleanup: how CLIP's tokenizer reads the text: ``"transformers5"`` (the server's default) or
+                ``"transformers4"``, as a ComfyUI with that package reads it.
+        """
+        fields = {
+            "model": model,
+            "text": text,
+            "return_word_ids": return_word_ids or None,
+            "text_cleanup": text_cleanup,
+        }
         reply = self.request("clip_tokenize", fields, resend=Resend.READ, timeout=timeout)
         return read_answer("clip_tokenize", lambda: token_lists(reply.header))
 
@@ -235,6 +243,7 @@ class ModelCommands(Sender):
         layer: int | None = None,
         projected: bool = True,
         loras: Sequence[Lora] = (),
+        text_cleanup: str | None = None,
         dtype: str = "f32",
         timeout: float | None = None,
         priority: int = 0,
@@ -243,10 +252,18 @@ class ModelCommands(Sender):
     ) -> PromptPair:
         """Conditioning of both prompts; ``negative=None`` leaves the second out.
 
+        Args:
+            text_cleanup: as in :meth:`clip_tokenize`.
+
         Returns:
             cond and uncond [1, T, D], pooled and pooled_neg [1, P] where the family has one.
         """
-        fields = {"model": model, "positive": positive, **encoding(layer, projected, loras)}
+        fields = {
+            "model": model,
+            "positive": positive,
+            "text_cleanup": text_cleanup,
+            **encoding(layer, projected, loras),
+        }
         reply = self.request(
             "clip_encode",
             # null is a value here: the negative is not wanted
@@ -286,6 +303,7 @@ class ModelCommands(Sender):
         layer: int | None = None,
         projected: bool = True,
         loras: Sequence[Lora] = (),
+        text_cleanup: str | None = None,
         dtype: str = "f32",
         timeout: float | None = None,
         priority: int = 0,
@@ -296,6 +314,7 @@ class ModelCommands(Sender):
 
         Args:
             positive_l, negative_l: what the encoder "l" reads; None: the same as "g".
+            text_cleanup: as in :meth:`clip_tokenize`.
             width, height, crop_w, crop_h, target_width, target_height: pixels; they come back with the
                 conditioning, for the sampler.
 
@@ -311,7 +330,12 @@ class ModelCommands(Sender):
             "target_height": target_height,
         }
         own = {"positive_l": positive_l, "negative_l": negative_l}
-        fields = {"model": model, "positive": positive, **encoding(layer, projected, loras)}
+        fields = {
+            "model": model,
+            "positive": positive,
+            "text_cleanup": text_cleanup,
+            **encoding(layer, projected, loras),
+        }
         reply = self.request(
             "clip_encode_sdxl",
             {**fields, **sizes, **own, **common(dtype, priority), "negative": negative},

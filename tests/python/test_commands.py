@@ -196,6 +196,16 @@ def test_clip_encode_sdxl(client: Client, answer: Answer) -> None:
     assert got.uncond is None
 
 
+def test_text_cleanup_goes_with_every_prompt(client: Client, answer: Answer) -> None:
+    answer.header = {"tokens": {}, "positive": {}}
+    answer.tensors = {"cond": np.ones((1, 77, 8), F32)}
+    for call in (client.clip_tokenize, client.clip_encode, client.clip_encode_sdxl):
+        call("a", model="x", text_cleanup="transformers4")
+        assert answer.fields["text_cleanup"] == "transformers4"
+        call("a", model="x")
+        assert "text_cleanup" not in answer.fields
+
+
 NAN = {"code": "non_finite", "message": "3 values are NaN", "count": 3}
 CUT = {"code": "tiled", "message": "it was computed in tiles", "of the future": 1}
 

@@ -130,6 +130,22 @@ BOOST_AUTO_TEST_CASE(tokenizes_with_and_without_word_ids) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(hands_the_wanted_clean_up_of_text_on_with_every_prompt) {
+  for (auto [cmd, field] : {std::pair{"clip_tokenize", "text"},
+                            {"clip_encode", "positive"},
+                            {"clip_encode_sdxl", "positive"}}) {
+    ask(1, {{"cmd", cmd},
+            {"model", "clip.safetensors"},
+            {field, "a"},
+            {"text_cleanup", "transformers4"}});
+    BOOST_CHECK(pool->jobs.front().task.header.text.cleanup == text_cleanup::transformers4);
+    pool->jobs.front().promise.deliver(model_result{});
+    pool->jobs.pop_front();
+    run();
+    answer();
+  }
+}
+
 BOOST_AUTO_TEST_CASE(encodes_prompts_and_leaves_out_a_negative_that_is_null) {
   ask(1, {{"cmd", "clip_encode"},
           {"model", "clip.safetensors"},
@@ -222,8 +238,9 @@ BOOST_AUTO_TEST_CASE(names_the_token_that_is_wrong) {
   check(refusal(with(R"({"l":[[[1,1]],7]})")), ec::bad_request, "'tokens.l[1]'");
   for (auto* wrong :
        {"7", "[1]", "[1,1,1,1]", "[-1,1]", "[1.5,1]", "[2147483648,1]", "[\"1\",1]", "[1,\"1\"]",
-        "[1,1,-1]", "[{\"embedding\":\"e\"},1]", "[{\"embedding\":\"\",\"row\":0},1]",
-        "[{\"embedding\":\"e\",\"row\":-1},1]", "[{\"embedding\":\"e\",\"row\":0,\"x\":1},1]"})
+        "[1,1,-1]", "[{\"embedding\":\"e\"},1]",
+        "[{\"embedding\":\"\",\"row\":0},1]", "[{\"embedding\":\"e\",\"row\":-1},1]",
+        "[{\"embedding\":\"e\",\"row\":0,\"x\":1},1]"})
     check(refusal(with((R"({"l":[[[1,1],)" + std::string{wrong} + "]]}").c_str())), ec::bad_request,
           "'tokens.l[0][1]'");
   BOOST_CHECK(pool->jobs.empty());
@@ -241,6 +258,7 @@ BOOST_AUTO_TEST_CASE(refuses_lora_and_wrong_text_fields) {
   check(refusal(with("layer", -2.5)), ec::bad_request, "'layer'");
   check(refusal(with("dtype", "u8")), ec::bad_request, "'dtype'");
   check(refusal(with("positive", nullptr)), ec::bad_request, "'positive'");
+  check(refusal(with("text_cleanup", "transformers3")), ec::bad_request, "'text_cleanup'");
   check(refusal(with("text", "a")), ec::bad_request, "'text'");
 }
 

@@ -196,6 +196,16 @@ BOOST_AUTO_TEST_CASE(an_embedding_that_is_not_found_is_a_warning) {
   BOOST_TEST(answer.answer.attributes.find(R"("code":"embedding")") != std::string::npos);
 }
 
+BOOST_AUTO_TEST_CASE(a_prompt_is_cleaned_up_as_the_task_says) {
+  prompts(task_kind::tokenize, "zero\u200bwidth");
+  auto five = prepare().value()->answer.answer.tokens;
+  task.header.text.cleanup = text_cleanup::transformers4;
+  auto four = prepare().value()->answer.answer.tokens;
+  prompts(task_kind::tokenize, "zerowidth");
+  BOOST_TEST((four == prepare().value()->answer.answer.tokens));
+  BOOST_TEST((four != five));
+}
+
 BOOST_AUTO_TEST_CASE(a_family_without_a_tokenizer_is_told) {
   prompts(task_kind::tokenize, "a cat");
   model->facts.family = "t5";

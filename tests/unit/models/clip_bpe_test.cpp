@@ -39,9 +39,10 @@ BOOST_AUTO_TEST_CASE(text_is_composed_and_lowered_and_nothing_else) {
              == (ids{343, 157, 254, 492, 344})); // no white space since Unicode 6.3
 }
 
-BOOST_AUTO_TEST_CASE(markers_are_ids_only_in_lower_case) {
+BOOST_AUTO_TEST_CASE(of_markers_in_capitals_only_the_start_is_an_id) {
   BOOST_TEST(encode("a<|endoftext|>b") == (ids{320, clip_bpe::end, 321}));
   BOOST_TEST(encode("<|ENDOFTEXT|> x") == (ids{27, 347, 40786, 4160, 91, 285, 343}));
+  BOOST_TEST(encode("a!<|StartOfText|>b") == (ids{320, 256, clip_bpe::start, 321}));
   BOOST_TEST(encode("<|startoftext|><|endoftext|>") == (ids{clip_bpe::start, clip_bpe::end}));
 }
 
