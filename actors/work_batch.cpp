@@ -25,8 +25,12 @@ constexpr std::chrono::milliseconds progress_pace{100};
 result<void> add_tensor(model_result& answer, std::string name, const tensor_block& tensor,
                         dtype type, bool is_image = false) {
   auto converted = models::convert_reply(tensor, type, is_image);
-  if (!converted)
-    return fail(converted);
+  if (!converted) {
+    auto why = converted.error();
+    why.message =
+      "'" + name + "' cannot be sent as " + std::string{to_string(type)} + ": " + why.message;
+    return tl::make_unexpected(std::move(why));
+  }
   answer.tensors.push_back({std::move(name), std::move(*converted)});
   return {};
 }

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "messages/non_finite.hpp"
 #include "models/clip_layout.hpp"
 #include "models/clip_tower.hpp"
 #include "models/device.hpp"
@@ -126,6 +127,13 @@ result<text_output> clip_text::finish(const plan& plan, const text_job& job,
   out.cond = block_of(cond.unsqueeze(0));
   out.pooled =
     block_of(towers_.back().pooled(plan.prompts.back(), rules_.projected && job.projected));
+  if (auto count = count_non_finite(out.cond) + count_non_finite(*out.pooled); count > 0)
+    out.warnings.push_back({"non_finite",
+                            std::to_string(count)
+                              + " values of the conditioning are NaN or infinite: usually a prompt"
+                                " weight is far too large, or an embedding or the text encoder's"
+                                " file holds such values",
+                            count});
   return out;
 }
 

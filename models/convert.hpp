@@ -6,7 +6,8 @@
 namespace luna::models {
 
 /// The same values as another type, rounded to nearest even: between f32, f16 and bf16.
-/// Anything else is `bad_request`. A block that already has the type is returned as it is.
+/// Anything else is `bad_request`, and so is a value that only the new type calls infinite. A block
+/// that already has the type is returned as it is.
 result<tensor_block> convert(const tensor_block& block, dtype type);
 
 /// An image of numbers in 0..1 as bytes, as ComfyUI saves it: clip(255 x, 0, 255), truncated.

@@ -1,9 +1,12 @@
 #include "models/prompt_grammar.hpp"
 
+#include <algorithm>
 #include <charconv>
+#include <cstdio>
 #include <cstdlib>
 #include <system_error>
 
+#include "models/text_tokens.hpp"
 #include "models/utf8.hpp"
 
 namespace luna::models {
@@ -74,6 +77,19 @@ struct pending {
   bool plain; ///< has no groups: a segment as it stands
 };
 
+result<void> bad_weight(const pending& x) {
+  constexpr size_t most = 60; // bytes that are shown
+  auto text = unescape(x.text);
+  auto end = std::min(text.size(), most);
+  while (end < text.size() && (text[end] & 0xc0) == 0x80)
+    --end; // whole characters
+  char weight[32];
+  std::snprintf(weight, sizeof weight, "%g", x.weight);
+  return fail(ec::bad_request, "the prompt gives '" + text.substr(0, end)
+                                 + (end < text.size() ? "...'" : "'") + " the weight " + weight
+                                 + ", which is no finite number in f32: that ends at 3.4e38");
+}
+
 /// What an item of a text of this weight means. Also an unfinished group that happens to end in
 /// ")" counts as one, as "((a)" does.
 pending read_item(std::string_view item, const pending& parent) {
@@ -106,6 +122,8 @@ result<std::vector<prompt_segment>> parse_prompt(std::string_view text) {
   while (!stack.empty()) {
     auto next = stack.back();
     stack.pop_back();
+    if (next.plain && !is_weight(next.weight))
+      return fail(bad_weight(next));
     if (next.plain) {
       segments.push_back({unescape(next.text), next.weight});
       continue;
@@ -147,16 +165,18 @@ double value_of(const std::string& number) {
   return value;
 }
 
-/// ASCII from here on: white space at the ends is gone, digits of other scripts are translated.
+/// ASCII from here on: white space at the ends is gone, digits of other scripts are translated. In
+/// a text of ASCII alone Python's float knows C's white space only.
 std::optional<std::string> simplify(std::string_view text) {
   auto points = decode_utf8(text);
   if (!points)
     return std::nullopt;
   std::u32string_view view{*points};
-  while (!view.empty()
-         && (is_space(view.front()) || (view.front() >= 0x1c && view.front() <= 0x1f)))
+  auto ascii = std::all_of(view.begin(), view.end(), [](char32_t c) { return c < 0x80; });
+  auto blank = [ascii](char32_t c) { return ascii ? is_space(c) : is_python_space(c); };
+  while (!view.empty() && blank(view.front()))
     view.remove_prefix(1);
-  while (!view.empty() && (is_space(view.back()) || (view.back() >= 0x1c && view.back() <= 0x1f)))
+  while (!view.empty() && blank(view.back()))
     view.remove_suffix(1);
   std::string out;
   for (auto c : view) {

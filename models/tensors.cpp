@@ -7,6 +7,7 @@
 #include <charconv>
 #include <memory>
 
+#include "messages/non_finite.hpp"
 #include "models/convert.hpp"
 
 namespace luna::models {
@@ -117,8 +118,16 @@ result<tensor_block> convert(const tensor_block& block, dtype type) {
   if (!is_float(block.type()) || !is_float(type))
     return fail(ec::bad_request, "a tensor of type " + std::string{to_string(block.type())}
                                    + " cannot be sent as " + std::string{to_string(type)});
-  return guarded(
-    [&]() -> result<tensor_block> { return block_of(view_of(block).to(scalar_type_of(type))); });
+  return guarded([&]() -> result<tensor_block> {
+    auto made = block_of(view_of(block).to(scalar_type_of(type)));
+    if (auto lost = count_non_finite(made) - count_non_finite(block); lost > 0)
+      return fail(ec::bad_request,
+                  std::to_string(lost) + " of its values are too large for "
+                    + std::string{to_string(type)}
+                    + (type == dtype::f16 ? ", which ends at 65504: ask for the dtype bf16 or f32"
+                                          : ": ask for the dtype f32"));
+    return made;
+  });
 }
 
 result<tensor_block> image_to_u8(const tensor_block& image) {

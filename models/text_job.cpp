@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <cmath>
 #include <string>
 
 #include "models/text_encoder.hpp"
@@ -30,8 +29,10 @@ result<void> check_embedding(const tensor_block& tensor, size_t index) {
 
 result<void> check_token(const clip_tower_facts& tower, const text_job& job,
                          const text_token& token, const std::string& where) {
-  if (!std::isfinite(token.weight))
-    return fail(ec::bad_request, where + " has a weight that is not a finite number");
+  if (!is_weight(token.weight))
+    return fail(ec::bad_request, where
+                                   + " has a weight that is no finite number in f32, which ends at"
+                                     " 3.4e38");
   if (token.embedding < 0) {
     if (token.id < 0 || token.id >= tower.vocabulary)
       return fail(ec::model_mismatch, where + " has the id " + std::to_string(token.id)

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cmath>
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <string>
 #include <vector>
@@ -10,10 +12,15 @@
 
 namespace luna::models {
 
+/// Whether a number can be a weight: the encoders compute in f32, where 1e39 is infinite.
+inline bool is_weight(double x) {
+  return std::abs(x) <= static_cast<double>(std::numeric_limits<float>::max());
+}
+
 /// One position of a chunk: a vocabulary id, or a row of a textual inversion.
 struct text_token {
   int32_t id = 0;         ///< ignored if `embedding` >= 0
-  double weight = 1.0;    ///< emphasis; finite
+  double weight = 1.0;    ///< emphasis; see is_weight
   int32_t embedding = -1; ///< index of a tensor of embedding rows, or -1
   int32_t row = 0;        ///< row of that tensor
   int32_t word = 0;       ///< number of the prompt's segment, from 1; 0 for start, end and pads

@@ -42,6 +42,10 @@ bool is_space(char32_t c) {
       || category == UTF8PROC_CATEGORY_ZP;
 }
 
+bool is_python_space(char32_t c) {
+  return is_space(c) || (c >= 0x1c && c <= 0x1f);
+}
+
 bool is_letter(char32_t c) {
   switch (utf8proc_category(static_cast<utf8proc_int32_t>(c))) {
   case UTF8PROC_CATEGORY_LU:

@@ -11,8 +11,11 @@ std::optional<std::u32string> decode_utf8(std::string_view text);
 
 std::string encode_utf8(std::u32string_view text);
 
-/// What Python's and Rust's Unicode tables call white space.
+/// What Unicode calls white space.
 bool is_space(char32_t c);
+
+/// What Python's str.split, str.strip and the \s of its expressions take for white space.
+bool is_python_space(char32_t c);
 
 bool is_letter(char32_t c); ///< general category L
 bool is_number(char32_t c); ///< general category N

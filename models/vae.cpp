@@ -3,9 +3,11 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 
+#include <optional>
 #include <string>
 #include <utility>
 
+#include "messages/non_finite.hpp"
 #include "models/device.hpp"
 #include "models/tensors.hpp"
 #include "models/tiling.hpp"
@@ -20,6 +22,27 @@ namespace {
 at::Tensor crop(const at::Tensor& x, int64_t axis, int64_t unit) {
   auto rest = x.size(axis) % unit;
   return rest == 0 ? x : x.narrow(axis, rest / 2, x.size(axis) - rest);
+}
+
+/// Tells of values that are NaN or infinite: `broken` of the `all` values of a result, or else
+/// `given` ones that came in. An activation may have made a finite number of those.
+std::optional<warning> not_finite(vae_direction direction, uint64_t given, uint64_t broken,
+                                  int64_t all) {
+  if (given + broken == 0)
+    return std::nullopt;
+  auto decode = direction == vae_direction::decode;
+  std::string text;
+  if (broken > 0)
+    text = std::to_string(broken) + " of the " + std::to_string(all) + " values of the "
+         + (decode ? "images" : "latents") + " are NaN or infinite: ";
+  if (given > 0)
+    text += std::to_string(given) + " values of the " + (decode ? "latents" : "pixels")
+          + " that came in are NaN or infinite"
+          + (decode ? ", usually from an overflow of fp16 in the sampler" : "");
+  else
+    text += decode ? "usually this VAE does not belong to the model that made the latents"
+                   : "usually the VAE's file is damaged or was made in fp16 and overflowed";
+  return warning{"non_finite", std::move(text), broken > 0 ? broken : given};
 }
 
 class vae_of_net : public vae {
@@ -93,12 +116,16 @@ private:
   }
 
   /// Writes a result [1, c, H, W] into its place of the answer: decode also clamps and turns
-  /// channels last.
-  static void put_image(vae_direction direction, const at::Tensor& out, const at::Tensor& image) {
-    if (direction == vae_direction::encode)
-      out.copy_(image.squeeze(0));
-    else
-      out.copy_(image.squeeze(0).permute({1, 2, 0})).clamp_(0.0, 1.0);
+  /// channels last. @returns how many values are not finite; clamped, infinities would not show.
+  static uint64_t put_image(vae_direction direction, const at::Tensor& out,
+                            const at::Tensor& image) {
+    auto decode = direction == vae_direction::decode;
+    out.copy_(decode ? image.squeeze(0).permute({1, 2, 0}) : image.squeeze(0));
+    auto broken = count_non_finite(
+      dtype::f32, {static_cast<const std::byte*>(out.const_data_ptr()), out.nbytes()});
+    if (decode)
+      out.clamp_(0.0, 1.0);
+    return broken;
   }
 
   result<vae_output> compute(vae_direction direction, const vae_job& job, bool tiled,
@@ -123,15 +150,19 @@ private:
     };
     tiled_net net{run, encode ? 1 : facts().upscale_ratio, encode ? facts().downscale_ratio : 1,
                   encode ? facts().latent_channels : facts().output_channels};
+    uint64_t broken = 0;
     for (int64_t i = 0; i < images; ++i) {
       auto image = take_image(direction, job.input, i);
       auto done = tiled ? run_tiled(net, image, *tiling, shown) : run(image);
       if (!done)
         return fail(done);
-      put_image(direction, out.select(0, i), *done);
+      broken += put_image(direction, out.select(0, i), *done);
     }
-    return vae_output{
+    vae_output output{
       block_of(out), tiled, static_cast<int>(tiles * static_cast<uint64_t>(images)), {}};
+    if (auto told = not_finite(direction, count_non_finite(job.input), broken, out.numel()))
+      output.warnings.push_back(std::move(*told));
+    return output;
   }
 
   std::unique_ptr<vae_net> net_;

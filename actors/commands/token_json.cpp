@@ -1,9 +1,10 @@
 #include "actors/commands/token_json.hpp"
 
-#include <cmath>
 #include <limits>
 #include <optional>
 #include <string>
+
+#include "models/text_tokens.hpp"
 
 namespace luna::commands {
 
@@ -19,7 +20,7 @@ constexpr size_t longest_tensor_name = 1024;
 constexpr std::string_view expected_tokens =
   "an object of the text encoder's keys with arrays of chunks";
 constexpr std::string_view expected_entry =
-  "[id, weight] with a whole number or {\"embedding\", \"row\"} and a finite number";
+  "[id, weight] with a whole number or {\"embedding\", \"row\"} and a number that is finite in f32";
 
 /// A whole number from 0 to 2^31 - 1.
 std::optional<int32_t> read_index(const json& x) {
@@ -46,7 +47,7 @@ bool read_entry(const json& x, token& to) {
   if (!x.is_array() || x.size() < 2 || x.size() > 3 || !x[1].is_number())
     return false;
   to.weight.value = x[1].get<double>();
-  if (!std::isfinite(to.weight.value))
+  if (!models::is_weight(to.weight.value))
     return false;
   if (x.size() == 3) { // as clip_tokenize answers with word ids
     auto word = read_index(x[2]);

@@ -238,7 +238,7 @@ BOOST_AUTO_TEST_CASE(names_the_token_that_is_wrong) {
   check(refusal(with(R"({"l":[[[1,1]],7]})")), ec::bad_request, "'tokens.l[1]'");
   for (auto* wrong :
        {"7", "[1]", "[1,1,1,1]", "[-1,1]", "[1.5,1]", "[2147483648,1]", "[\"1\",1]", "[1,\"1\"]",
-        "[1,1,-1]", "[{\"embedding\":\"e\"},1]",
+        "[1,1,-1]", "[1,1e39]", "[1,-1e300]", "[{\"embedding\":\"e\"},1]",
         "[{\"embedding\":\"\",\"row\":0},1]", "[{\"embedding\":\"e\",\"row\":-1},1]",
         "[{\"embedding\":\"e\",\"row\":0,\"x\":1},1]"})
     check(refusal(with((R"({"l":[[[1,1],)" + std::string{wrong} + "]]}").c_str())), ec::bad_request,

@@ -196,6 +196,16 @@ BOOST_AUTO_TEST_CASE(an_embedding_that_is_not_found_is_a_warning) {
   BOOST_TEST(answer.answer.attributes.find(R"("code":"embedding")") != std::string::npos);
 }
 
+BOOST_AUTO_TEST_CASE(a_weight_that_is_infinite_in_f32_is_a_bad_request_with_its_text) {
+  for (auto kind : {task_kind::tokenize, task_kind::encode_text}) {
+    prompts(kind, "a (cat:1e39)");
+    auto got = prepare();
+    BOOST_REQUIRE(!got);
+    BOOST_TEST((got.error().code == ec::bad_request));
+    BOOST_TEST(got.error().message.find("'cat'") != std::string::npos);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_prompt_is_cleaned_up_as_the_task_says) {
   prompts(task_kind::tokenize, "zero\u200bwidth");
   auto five = prepare().value()->answer.answer.tokens;

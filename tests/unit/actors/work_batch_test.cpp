@@ -148,6 +148,26 @@ BOOST_AUTO_TEST_CASE(the_answer_has_what_the_family_has) {
              == R"({"warnings":[{"code":"embedding","message":"left out"}]})");
 }
 
+BOOST_AUTO_TEST_CASE(what_f16_cannot_hold_is_an_error_that_says_what_can) {
+  item();
+  encoder.next_answer = [](auto&) -> result<models::text_output> {
+    std::vector<float> large(8, 1e6F);
+    return models::text_output{
+      ones({1, 4, 8}),
+      tensor_block::copy_of(dtype::f32, {1, 8}, std::as_bytes(std::span{large})),
+      std::nullopt,
+      {}};
+  };
+  order.items[0].reply_type = dtype::f16;
+  auto got = answers(encoder);
+  BOOST_REQUIRE(!got[0]);
+  BOOST_TEST((got[0].error().code == ec::bad_request));
+  BOOST_TEST(got[0].error().message.find("'pooled' cannot be sent as f16: 8 of") == 0U);
+  BOOST_TEST(got[0].error().message.find("bf16") != std::string::npos);
+  order.items[0].reply_type = dtype::bf16;
+  BOOST_TEST(answers(encoder)[0].has_value());
+}
+
 BOOST_AUTO_TEST_CASE(one_failed_prompt_fails_its_item_alone) {
   item();
   item(2);

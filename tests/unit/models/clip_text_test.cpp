@@ -4,6 +4,7 @@
 #include <iostream>
 
 #include "golden_text.hpp"
+#include "messages/non_finite.hpp"
 #include "models/clip_bpe.hpp"
 #include "models/text_encoder.hpp"
 #include "support.hpp"
@@ -158,8 +159,20 @@ BOOST_AUTO_TEST_CASE(progress_is_told_layer_by_layer) {
              boost::test_tools::per_element());
 }
 
+BOOST_AUTO_TEST_CASE(conditioning_that_is_not_finite_is_told_with_its_count) {
+  auto job = job_of("(word:3e38)"); // finite, but a factor too large
+  auto got = encode(clip(), job);
+  BOOST_REQUIRE_EQUAL(got.warnings.size(), 1U);
+  BOOST_TEST(got.warnings[0].code == "non_finite");
+  BOOST_TEST(got.warnings[0].count == count_non_finite(got.cond));
+  BOOST_TEST(got.warnings[0].count > 0U);
+  BOOST_TEST(got.warnings[0].message.find("prompt weight") != std::string::npos);
+  BOOST_TEST(encode(clip(), job_of("(word:1e3)")).warnings.empty());
+}
+
 BOOST_AUTO_TEST_CASE(a_weight_of_infinity_is_refused) {
-  auto job = job_of("(word:inf)");
+  auto job = job_of("word");
+  job.tokens.at("l")[0][1].weight = 1e39;
   auto got = clip().encode({&job, 1}, {});
   BOOST_TEST((got[0].error().code == ec::bad_request));
 }

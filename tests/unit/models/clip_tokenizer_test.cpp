@@ -48,9 +48,7 @@ std::vector<token_chunk> chunks_of(const nlohmann::json& golden) {
       chunk[i] = token_of(x["ids"][i]);
       chunk[i].word = x["words"][i].get<int32_t>();
       if (x.contains("weights")) {
-        auto& weight = x["weights"][i];
-        chunk[i].weight =
-          weight.is_string() ? std::numeric_limits<double>::infinity() : weight.get<double>();
+        chunk[i].weight = x["weights"][i].get<double>();
       }
     }
     chunks.push_back(std::move(chunk));
@@ -95,13 +93,17 @@ BOOST_AUTO_TEST_CASE(every_golden_prompt_gives_the_tokens_that_comfyui_gives) {
       if (!x.contains(key))
         continue;
       auto prompt = x["prompt"].get<std::string>();
+      if (prompt == "(word:inf)") { // ComfyUI goes on with a weight that makes NaN of it
+        BOOST_TEST((tokenizer->tokenize(prompt).error().code == ec::bad_request));
+        continue;
+      }
       auto got = test::value(tokenizer->tokenize(prompt, source.get()));
       auto problem = difference(got.tokens.at(key), chunks_of(x[key]));
       BOOST_CHECK_MESSAGE(problem.empty(), "'" << prompt << "' for " << key << ": " << problem);
       ++compared;
     }
   }
-  BOOST_TEST(compared == 152U);
+  BOOST_TEST(compared == 150U);
   BOOST_TEST_MESSAGE("compared " << compared << " prompts");
 }
 

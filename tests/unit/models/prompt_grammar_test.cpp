@@ -80,7 +80,8 @@ BOOST_AUTO_TEST_CASE(numbers_are_what_pythons_float_takes) {
   is(" \t1.5\n", 1.5);
   is("\xe3\x80\x80"
      "2",
-     2); // ideographic space
+     2);                 // ideographic space
+  is("\x1c\xd9\xa3", 3); // of other scripts Python strips more
   is("+.5", 0.5);
   is("-5.", -5);
   is("1e-1", 0.1);
@@ -102,6 +103,25 @@ BOOST_AUTO_TEST_CASE(what_pythons_float_refuses_is_no_number) {
         ".", "e5", "1e", "1e+", "0x10", "1,5", "infinit", "in f", "1.5.2", "\xff", "(1)"})
     BOOST_CHECK_MESSAGE(!python_float(text), "'" << text << "' is taken for a number");
   BOOST_TEST(!python_float(std::string_view{"1\0", 2}));
+  BOOST_TEST(!python_float("1\x1c"));
+}
+
+BOOST_AUTO_TEST_CASE(a_weight_that_is_infinite_in_f32_is_refused_with_its_place) {
+  auto refused = [](std::string_view text, std::string_view place) {
+    auto got = parse_prompt(text);
+    BOOST_REQUIRE_MESSAGE(!got, "'" << text << "' is taken");
+    BOOST_TEST((got.error().code == ec::bad_request));
+    BOOST_CHECK_MESSAGE(got.error().message.find(place) != std::string::npos, got.error().message);
+  };
+  refused("a (cat:1e39) b", "gives 'cat' the weight 1e+39");
+  refused("(cat:-1e39)", "gives 'cat' the weight -1e+39");
+  refused("(cat:inf)", "gives 'cat' the weight inf");
+  refused("(cat:nan)", "gives 'cat' the weight");
+  refused("((cat):3.3e38)", "gives 'cat' the weight 3.63e+38"); // nested: 1.1 times
+  refused("(a cat (\\(b\\):2):1e39)", "gives 'a cat ' the weight 1e+39");
+  refused("(" + std::string(100, 'x') + "\xc3\xa9:1e39)", "xxx...'");
+  check("(cat:3e38)", {{"cat", 3e38}});
+  check("((cat:1):1e39)", {{"cat", 1.0}}); // nothing has the outer weight
 }
 
 BOOST_AUTO_TEST_CASE(bounds_are_told) {
@@ -133,7 +153,9 @@ BOOST_AUTO_TEST_CASE(the_worst_prompts_are_refused_before_they_cost_much) {
     pairs += "()";
   BOOST_TEST(is_refused(pairs + close));
   BOOST_TEST(parse_prompt(std::string(max_prompt_bytes, ')')).has_value());
-  BOOST_TEST(parse_prompt(open + std::string(4000, 'x') + close).has_value());
+  BOOST_TEST(is_refused(open + std::string(4000, 'x') + close)); // 1.1 to the 990th
+  BOOST_TEST(parse_prompt(std::string(800, '(') + std::string(4000, 'x') + std::string(800, ')'))
+               .has_value());
   auto seconds = static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC;
   BOOST_TEST(seconds < 5.0); // of the processor; some 0.1
 }

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <iostream>
 
+#include "messages/non_finite.hpp"
 #include "models/convert.hpp"
 #include "models/device.hpp"
 #include "models/vae.hpp"
@@ -217,6 +218,46 @@ BOOST_AUTO_TEST_CASE(what_else_is_in_the_batch_changes_nothing) {
     BOOST_TEST(std::memcmp(part.data(), alone.bytes().data(), alone.size_bytes()) == 0);
   }
   BOOST_TEST(same_bytes(together[1].value().tensor, decode(*ours, jobs[1].input)));
+}
+
+BOOST_AUTO_TEST_CASE(a_result_that_is_not_finite_is_told_with_its_count_and_where_it_came_from) {
+  test::temporary_folder folder;
+  test::write_joined(test::make_autoencoder(8, 4, 21), folder / "tiny.safetensors");
+  auto ours = load({folder / "tiny.safetensors"});
+  auto check = [](const vae_output& got, std::string_view cause) {
+    BOOST_REQUIRE_EQUAL(got.warnings.size(), 1U);
+    BOOST_TEST(got.warnings[0].code == "non_finite");
+    BOOST_TEST(got.warnings[0].count > 0U);
+    BOOST_CHECK_MESSAGE(got.warnings[0].message.find(cause) != std::string::npos,
+                        got.warnings[0].message);
+  };
+  auto numbers = test::values_of(test::noise({2, 4, 4, 4}, 22));
+  numbers[70] = NAN; // in the second image
+  vae_job latents{test::floats({2, 4, 4, 4}, numbers), {}};
+  check(test::value(ours->decode({&latents, 1}, {}).at(0)), "1 values of the latents that came in");
+  latents.tiling = {tiling_mode::on, tiling_method::automatic, 4, 4, 0};
+  check(test::value(ours->decode({&latents, 1}, {}).at(0)), "1 values of the latents that came in");
+  std::vector<float> colours(size_t{16} * 16 * 3, 0.5F);
+  colours[100] = INFINITY;
+  vae_job pixels{test::floats({1, 16, 16, 3}, colours), {}};
+  check(test::value(ours->encode({&pixels, 1}, {}).at(0)), "1 values of the pixels that came in");
+  vae_job fine{test::noise({1, 4, 4, 4}, 23), {}};
+  BOOST_TEST(test::value(ours->decode({&fine, 1}, {}).at(0)).warnings.empty());
+}
+
+BOOST_AUTO_TEST_CASE(infinities_are_counted_before_they_are_clamped_to_white) {
+  test::temporary_folder folder;
+  auto net = test::make_autoencoder(8, 4, 24);
+  net.decoder.back().tensor = test::floats({3}, {INFINITY, 0, 0});
+  BOOST_REQUIRE(net.decoder.back().name == "19.bias");
+  test::write_joined(net, folder / "tiny.safetensors");
+  auto ours = load({folder / "tiny.safetensors"});
+  vae_job job{test::noise({1, 4, 4, 4}, 25), {}};
+  auto got = test::value(ours->decode({&job, 1}, {}).at(0));
+  BOOST_REQUIRE_EQUAL(got.warnings.size(), 1U);
+  BOOST_TEST(got.warnings[0].count == 32U * 32U);
+  BOOST_TEST(got.warnings[0].message.find("this VAE does not belong") != std::string::npos);
+  BOOST_TEST(count_non_finite(got.tensor) == 0U);
 }
 
 BOOST_AUTO_TEST_CASE(a_stop_ends_the_work_between_two_layers) {

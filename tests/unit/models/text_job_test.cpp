@@ -57,6 +57,12 @@ BOOST_AUTO_TEST_CASE(a_proper_job_passes) {
   BOOST_TEST(check_text_job(clip_facts(), job).has_value());
 }
 
+BOOST_AUTO_TEST_CASE(a_weight_that_is_infinite_in_f32_is_refused_with_its_place) {
+  for (auto weight : {1e39, -1e39, double{INFINITY}, double{NAN}})
+    refuse(ec::bad_request, "token 3 of chunk 0 of 'l' has a weight",
+           [&](text_job& job) { job.tokens["l"][0][3].weight = weight; });
+}
+
 BOOST_AUTO_TEST_CASE(what_is_wrong_is_named) {
   refuse(ec::bad_request, "layer 0", [](auto& job) { job.layer = 0; });
   refuse(ec::bad_request, "layer 3", [](auto& job) { job.layer = 3; });
