@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iterator>
 #include <mutex>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -13,27 +14,23 @@ namespace luna::models {
 
 namespace {
 
-constexpr std::string_view marker = "embedding:";
+constexpr std::u32string_view marker = U"embedding:";
 
 /// A group of this many tokens may be split between two chunks; a shorter one moves whole.
 constexpr size_t large_group = 8;
 
-bool is_blank(char c) {
-  return c == ' ' || (c >= '\t' && c <= '\r');
-}
-
-/// Where the next "embedding:" stands that begins the text or follows white space.
-size_t find_marker(std::string_view text, size_t from) {
-  for (auto at = text.find(marker, from); at != std::string_view::npos;
+/// Where the next "embedding:" stands that follows white space.
+size_t find_marker(std::u32string_view text, size_t from) {
+  for (auto at = text.find(marker, from); at != std::u32string_view::npos;
        at = text.find(marker, at + 1))
-    if (at == 0 || is_blank(text[at - 1]))
+    if (at > 0 && is_python_space(text[at - 1]))
       return at;
-  return std::string_view::npos;
+  return std::u32string_view::npos;
 }
 
 /// Cuts a segment before each "embedding:".
-std::vector<std::string_view> split_at_markers(std::string_view text) {
-  std::vector<std::string_view> pieces;
+std::vector<std::u32string_view> split_at_markers(std::u32string_view text) {
+  std::vector<std::u32string_view> pieces;
   size_t begin = 0;
   while (begin < text.size()) {
     auto next = std::min(find_marker(text, begin + 1), text.size());
@@ -41,6 +38,46 @@ std::vector<std::string_view> split_at_markers(std::string_view text) {
     begin = next;
   }
   return pieces;
+}
+
+/// Words between single blanks, as Python's " ".join(text.split()).
+std::u32string fold_blanks(std::u32string_view text) {
+  std::u32string out;
+  for (auto c : text)
+    if (!is_python_space(c))
+      out += c;
+    else if (!out.empty() && out.back() != U' ')
+      out += U' ';
+  if (!out.empty() && out.back() == U' ')
+    out.pop_back();
+  return out;
+}
+
+/// The name behind "embedding:" and the text after it.
+struct embedding_name {
+  std::u32string name; ///< the first word, up to a "<" or a "["
+  std::u32string rest;
+};
+
+embedding_name read_name(std::u32string_view text) {
+  auto words = fold_blanks(text);
+  auto end = std::min(words.find(U' '), words.size());
+  auto name = words.substr(0, std::min(words.find_first_of(U"<["), end));
+  auto rest = words.substr(name.size());
+  if (name.size() == end && !rest.empty())
+    rest.erase(0, 1); // the blank
+  return {std::move(name), std::move(rest)};
+}
+
+/// The name without the commas at its ends, or nothing if it has none. As in ComfyUI the rest is
+/// what stands behind so many characters: of ",two," it begins with "o,".
+std::optional<embedding_name> without_commas(const embedding_name& x) {
+  auto begin = std::min(x.name.find_first_not_of(U','), x.name.size());
+  auto name = x.name.substr(begin, x.name.find_last_not_of(U',') + 1 - begin);
+  if (name.size() == x.name.size())
+    return std::nullopt;
+  auto rest = x.name.substr(name.size()) + U' ' + x.rest;
+  return embedding_name{std::move(name), std::move(rest)};
 }
 
 /// The tensor of a file that is meant for this encoder, by ComfyUI's rules.
@@ -72,91 +109,81 @@ public:
       return fail(segments);
     tokenized_text out;
     std::vector<group> groups;
-    for (auto& segment : *segments)
-      for (auto piece : split_at_markers(segment.text))
-        if (auto ok = read_piece(piece, segment.weight, embeddings, cleanup, groups, out);
-            !ok)
-          return fail(ok);
+    for (auto& segment : *segments) {
+      auto points = decode_utf8(segment.text).value_or(std::u32string{});
+      for (auto piece : split_at_markers(points)) {
+        std::u32string words{piece};
+        if (piece.starts_with(marker)) {
+          words =
+            read_embedding(piece.substr(marker.size()), segment.weight, embeddings, groups, out);
+          if (words.empty())
+            continue;
+        }
+        group tokens;
+        for (auto id : bpe_->encode(encode_utf8(words), cleanup))
+          tokens.push_back({id, segment.weight, -1, 0, 0});
+        groups.push_back(std::move(tokens));
+      }
+    }
     out.tokens[options_.key] = fill_chunks(groups);
     return out;
   }
 
 private:
-  result<void> read_piece(std::string_view piece, double weight, const embedding_source* embeddings,
-                          text_cleanup cleanup, std::vector<group>& groups,
-                          tokenized_text& out) const {
-    if (piece.starts_with(marker)) {
-      auto rest = read_embedding(piece.substr(marker.size()), weight, embeddings, groups, out);
-      if (!rest)
-        return fail(rest);
-      piece = *rest;
-      if (piece.empty())
-        return {};
+  /// Reads a name and adds its rows. A name that is not found is tried without its commas; what
+  /// cannot be used is left out with a warning. @returns the text after it.
+  std::u32string read_embedding(std::u32string_view text, double weight,
+                                const embedding_source* embeddings, std::vector<group>& groups,
+                                tokenized_text& out) const {
+    auto found = read_name(text);
+    auto index = load(found.name, embeddings, out);
+    if (!index)
+      if (auto bare = without_commas(found)) {
+        found = std::move(*bare);
+        if (index.error().code == ec::unknown_model)
+          index = load(found.name, embeddings, out);
+      }
+    if (!index) {
+      auto why = index.error().code == ec::unknown_model
+                 ? "there is no embedding '" + encode_utf8(found.name) + "'"
+                 : index.error().message;
+      add_warning(out.warnings, {"embedding", why + ": it is left out", 0});
+      return std::move(found.rest);
     }
-    group words;
-    for (auto id : bpe_->encode(piece, cleanup))
-      words.push_back({id, weight, -1, 0, 0});
-    groups.push_back(std::move(words));
-    return {};
+    auto& tensor = out.embeddings[static_cast<size_t>(*index)].tensor;
+    group rows;
+    for (int32_t row = 0; row < (tensor.rank() == 1 ? 1 : tensor.dim(0)); ++row)
+      rows.push_back({0, weight, *index, row, 0});
+    groups.push_back(std::move(rows));
+    return std::move(found.rest);
   }
 
-  /// Reads a name at the start of `text` and adds its rows. A name that is not found is tried
-  /// without the commas at its end, then left out with a warning. @returns the text after it.
-  result<std::string_view> read_embedding(std::string_view text, double weight,
-                                          const embedding_source* embeddings,
-                                          std::vector<group>& groups, tokenized_text& out) const {
-    auto end = std::find_if(text.begin(), text.end(),
-                            [](char c) { return is_blank(c) || c == '<' || c == '['; });
-    auto name = text.substr(0, static_cast<size_t>(end - text.begin()));
-    auto bare = name.substr(0, name.find_last_not_of(',') + 1);
-    std::vector<std::string_view> candidates{name};
-    if (bare.size() < name.size())
-      candidates.push_back(bare);
-    for (auto candidate : candidates) {
-      auto index = load(candidate, embeddings, out);
-      if (!index)
-        return fail(index);
-      if (*index < 0)
-        continue;
-      auto& tensor = out.embeddings[static_cast<size_t>(*index)].tensor;
-      group rows;
-      for (int32_t row = 0; row < (tensor.rank() == 1 ? 1 : tensor.dim(0)); ++row)
-        rows.push_back({0, weight, *index, row, 0});
-      groups.push_back(std::move(rows));
-      return text.substr(candidate.size());
-    }
-    add_warning(out.warnings,
-                {"embedding", "there is no embedding '" + std::string{bare} + "': it is left out"});
-    return text.substr(bare.size());
-  }
-
-  /// The index of an embedding's tensor in the result; -1 if it is not there or unfit.
-  result<int32_t> load(std::string_view name, const embedding_source* embeddings,
+  /// The index of an embedding's tensor in the result.
+  /// @returns `unknown_model` if there is none of that name, else why it cannot be used.
+  result<int32_t> load(const std::u32string& points, const embedding_source* embeddings,
                        tokenized_text& out) const {
-    auto title = options_.encoder + "." + std::string{name};
+    auto name = encode_utf8(points);
+    auto title = options_.encoder + "." + name;
     for (size_t i = 0; i < out.embeddings.size(); ++i)
       if (out.embeddings[i].name == title)
         return static_cast<int32_t>(i);
     if (embeddings == nullptr || name.empty())
-      return -1;
+      return fail(ec::unknown_model, "there is no embedding of that name");
     auto tensors = embeddings->find(name);
-    if (!tensors && tensors.error().code != ec::unknown_model
-        && tensors.error().code != ec::not_permitted)
-      return fail(tensors);
+    if (!tensors && tensors.error().code == ec::not_permitted)
+      return fail(ec::unknown_model, tensors.error().message); // ComfyUI looks past it
     if (!tensors)
-      return -1;
+      return fail(tensors);
     auto tensor = choose(std::move(*tensors), options_.encoder);
     if (!tensor)
       return fail(tensor);
     auto number =
       tensor->type() == dtype::f32 || tensor->type() == dtype::f16 || tensor->type() == dtype::bf16;
     if (!number || tensor->rank() < 1 || tensor->rank() > 2 || tensor->size_bytes() == 0
-        || (tensor->rank() == 2 && tensor->dim(0) > options_.positions * 64)) {
-      add_warning(out.warnings,
-                  {"embedding", "the embedding '" + std::string{name} + "' is a tensor of shape "
-                                  + format_shape(tensor->shape()) + ", not of rows of numbers"});
-      return -1;
-    }
+        || (tensor->rank() == 2 && tensor->dim(0) > options_.positions * 64))
+      return fail(ec::bad_model_file, "the embedding '" + name + "' is a tensor of shape "
+                                        + format_shape(tensor->shape())
+                                        + ", not of rows of numbers");
     out.embeddings.push_back({title, std::move(*tensor)});
     return static_cast<int32_t>(out.embeddings.size() - 1);
   }

@@ -21,7 +21,8 @@ public:
   virtual ~tokenizer() = default;
 
   /// @param text UTF-8; ill-formed bytes are `bad_request`.
-  /// @param embeddings null: "embedding:name" is not found (a warning).
+  /// @param embeddings null: "embedding:name" is not found. What cannot be used of them is left out
+  /// with a warning.
   virtual result<tokenized_text>
   tokenize(std::string_view text, const embedding_source* embeddings = nullptr,
            text_cleanup cleanup = text_cleanup::transformers5) const = 0;

@@ -2,8 +2,8 @@
 #include <nlohmann/json.hpp>
 
 #include <cmath>
-#include <limits>
 
+#include "messages/safetensors.hpp"
 #include "models/clip_tokenizer.hpp"
 #include "support.hpp"
 
@@ -107,6 +107,41 @@ BOOST_AUTO_TEST_CASE(every_golden_prompt_gives_the_tokens_that_comfyui_gives) {
   BOOST_TEST_MESSAGE("compared " << compared << " prompts");
 }
 
+BOOST_AUTO_TEST_CASE(embeddings_are_named_in_all_the_ways_that_comfyui_reads) {
+  auto golden =
+    nlohmann::json::parse(test::read_text(LUNA_TEST_DATA "/models/embedding_prompts.json"));
+  test::temporary_folder folder;
+  std::vector<named_tensor> tensors{{"emb_params", test::floats({1, 4}, {1, 2, 3, 4})}};
+  test::write_text(folder / "one.safetensors", write_safetensors(tensors));
+  auto source = make_embedding_folders({LUNA_TEST_MODELS "/embeddings", folder / ""});
+  auto tokenizer = tokenizer_of("l");
+  for (auto& x : golden["cases"]) {
+    auto prompt = x["prompt"].get<std::string>();
+    auto got = test::value(tokenizer->tokenize(prompt, source.get()));
+    auto& chunks = got.tokens.at("l");
+    BOOST_REQUIRE_EQUAL(chunks.size(), x["chunks"].size());
+    for (size_t c = 0; c < chunks.size(); ++c)
+      for (size_t i = 0; i < x["chunks"][c].size(); ++i) {
+        auto& want = x["chunks"][c][i];
+        auto& token = chunks[c][i];
+        nlohmann::json id = token.id;
+        if (token.embedding >= 0)
+          id = got.embeddings.at(static_cast<size_t>(token.embedding)).name.substr(7) + "["
+             + std::to_string(token.row) + "]";
+        BOOST_CHECK_MESSAGE(id == want[0] && token.word == want[2].get<int32_t>(),
+                            "'" << prompt << "': token " << i << " of chunk " << c << " is " << id
+                                << " of word " << token.word << " instead of " << want);
+      }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(an_embedding_without_a_name_is_a_warning) {
+  auto source = inversions();
+  auto got = test::value(tokenizer_of("l")->tokenize("cat embedding: ", source.get()));
+  BOOST_TEST(got.warnings.size() == 1U);
+  BOOST_TEST(got.tokens.at("l")[0][1].id == 2368);
+}
+
 BOOST_AUTO_TEST_CASE(an_embedding_that_is_named_twice_is_carried_once) {
   auto source = inversions();
   auto got =
@@ -142,15 +177,26 @@ BOOST_AUTO_TEST_CASE(a_name_that_leaves_the_folders_is_not_found) {
   BOOST_TEST(got.warnings.size() == 1U);
 }
 
-BOOST_AUTO_TEST_CASE(an_embedding_in_a_pickle_fails_the_prompt_with_a_way_out) {
+BOOST_AUTO_TEST_CASE(a_broken_or_pickled_embedding_is_a_warning_and_the_rest_of_the_prompt_stays) {
   test::temporary_folder folder;
   test::write_text(folder / "old.pt", "\x80\x02}q\x00.");
+  test::write_text(folder / "page.safetensors", "<!DOCTYPE html><html></html>");
+  test::write_text(folder / "nothing.safetensors", write_safetensors({}));
   auto source = make_embedding_folders({folder / ""});
-  auto got = tokenizer_of("l")->tokenize("embedding:old", source.get());
-  BOOST_REQUIRE(!got);
-  BOOST_TEST((got.error().code == ec::unsupported_model));
-  BOOST_TEST(got.error().message.find("old.pt") != std::string::npos);
-  BOOST_TEST(got.error().message.find("safetensors") != std::string::npos);
+  for (auto& [name, part] : {std::pair<std::string, std::string>{"old", "old.pt"},
+                             {"page", "HTML page"},
+                             {"page,", "HTML page"},
+                             {"nothing", "no tensor"}}) {
+    auto got =
+      test::value(tokenizer_of("l")->tokenize("a embedding:" + name + " cat", source.get()));
+    BOOST_REQUIRE_EQUAL(got.warnings.size(), 1U);
+    BOOST_TEST(got.warnings[0].code == "embedding");
+    BOOST_CHECK_MESSAGE(got.warnings[0].message.find(part) != std::string::npos,
+                        got.warnings[0].message);
+    auto& chunk = got.tokens.at("l")[0];
+    BOOST_TEST(chunk[1].id == 320);
+    BOOST_TEST(chunk[name.ends_with(',') ? 3 : 2].id == 2368);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(text_that_is_not_utf8_is_refused) {
