@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <charconv>
 
 namespace luna::models {
 
@@ -30,13 +31,18 @@ result<void> check_format(const std::filesystem::path& path) {
               "the model file " + path.string() + " is not a safetensors file");
 }
 
-/// Bare numbers are layers of an autoencoder's half; only the encoder's first one is numbered 0.
+/// Bare numbers are layers of an autoencoder's half; only the encoder has one that is numbered 0.
 std::string_view half_prefix(const safetensors_header& header) {
-  for (auto& entry : header.entries)
+  auto encoder = false;
+  for (auto& entry : header.entries) {
     if (entry.name.empty() || entry.name.front() < '0' || entry.name.front() > '9')
       return {};
-  return header.find("0.weight") != nullptr ? "taesd_encoder." : "taesd_decoder.";
+    encoder = encoder || entry.name.starts_with("0.");
+  }
+  return encoder ? "taesd_encoder." : "taesd_decoder.";
 }
+
+constexpr int max_numbered = 10000; ///< layers of one model
 
 bool is_float(dtype type) {
   return type == dtype::f32 || type == dtype::f16 || type == dtype::bf16;
@@ -96,19 +102,39 @@ bool checkpoint::has_prefix(std::string_view prefix) const {
   return i != tensors_.end() && std::string_view{i->first}.substr(0, prefix.size()) == prefix;
 }
 
+int checkpoint::numbered(std::string_view prefix) const {
+  int count = 0;
+  for (auto i = tensors_.lower_bound(prefix); i != tensors_.end() && i->first.starts_with(prefix);
+       ++i) {
+    auto* end = i->first.data() + i->first.size();
+    int number = 0;
+    auto [rest, error] = std::from_chars(i->first.data() + prefix.size(), end, number);
+    if (error == std::errc{} && rest != end && *rest == '.' && number >= 0 && number < max_numbered)
+      count = std::max(count, number + 1);
+  }
+  return count;
+}
+
 int64_t checkpoint::rows(std::string_view name) const {
   auto* entry = find(name);
   return entry == nullptr || entry->shape.empty() ? 0 : entry->shape.front();
 }
 
+result<void> checkpoint::require(std::string_view name) const {
+  if (has(name))
+    return {};
+  return fail(ec::bad_model_file, "the model file " + title() + " is broken: tensor '"
+                                    + std::string{name} + "' is missing");
+}
+
 result<void> checkpoint::expect(std::string_view name, std::span<const int64_t> shape) const {
+  if (auto ok = require(name); !ok)
+    return ok;
   auto* entry = find(name);
   auto broken = [&](const std::string& what) {
     return fail(ec::bad_model_file, "the model file " + title() + " is broken: tensor '"
                                       + std::string{name} + "' " + what);
   };
-  if (entry == nullptr)
-    return broken("is missing");
   if (!std::equal(shape.begin(), shape.end(), entry->shape.begin(), entry->shape.end()))
     return broken("has the shape " + format_shape(entry->shape) + " instead of "
                   + format_shape(shape));

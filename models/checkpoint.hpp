@@ -38,8 +38,15 @@ public:
   /// Whether any name begins so.
   bool has_prefix(std::string_view prefix) const;
 
+  /// One more than the greatest n of all names that begin "<prefix>n."; 0 if there is none. A layer
+  /// that is missing in between does not count as the end.
+  int numbered(std::string_view prefix) const;
+
   /// Number of rows (first dimension); 0 if there is no such tensor.
   int64_t rows(std::string_view name) const;
+
+  /// `bad_model_file` if there is no such tensor.
+  result<void> require(std::string_view name) const;
 
   /// Checks that a tensor is there with this shape and floating-point elements.
   result<void> expect(std::string_view name, std::span<const int64_t> shape) const;

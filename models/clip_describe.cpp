@@ -19,10 +19,13 @@ auto unsupported(const checkpoint& file, std::string what) {
 }
 
 result<clip_tower_facts> dimensions_of(const checkpoint& file, const clip_place& place) {
+  for (auto& name :
+       {place.token_embedding(), place.position_embedding(), place.block(0).fc1.front().weight})
+    if (auto ok = file.require(name); !ok)
+      return fail(ok);
   auto* tokens = file.find(place.token_embedding());
   auto* positions = file.find(place.position_embedding());
-  if (tokens == nullptr || tokens->shape.size() != 2 || positions == nullptr
-      || positions->shape.size() != 2)
+  if (tokens->shape.size() != 2 || positions->shape.size() != 2)
     return fail(ec::bad_model_file,
                 "the model file " + file.title() + " is broken: '" + place.token_embedding()
                   + "' or '" + place.position_embedding() + "' is not a table of two dimensions");
@@ -53,9 +56,8 @@ result<clip_tower_facts> dimensions_of(const checkpoint& file, const clip_place&
 result<void> check_projection(const checkpoint& file, const clip_place& place,
                               clip_tower_facts& facts) {
   if (place.projection.empty())
-    return fail(ec::bad_model_file, "the model file " + file.title()
-                                      + " is broken: tensor 'text_projection' of its CLIP-G is "
-                                        "missing");
+    return file.require(place.openclip ? place.prefix + "text_projection"
+                                       : "text_projection.weight");
   auto* entry = file.find(place.projection);
   if (entry->shape.size() != 2)
     return fail(ec::bad_model_file, "the model file " + file.title() + " is broken: tensor '"
@@ -111,7 +113,7 @@ result<uint64_t> check_tower(const checkpoint& file, const clip_place& place,
   all.take(place.token_embedding(), {clip_bpe::vocabulary, facts.width});
   auto table = all.values(); // stays fp16: rows are looked up, not multiplied
   all.take(place.position_embedding(), {facts.positions, facts.width});
-  for (int i = 0; i < facts.layers; ++i) {
+  for (int i = 0; i < facts.layers && all.ok(); ++i) {
     auto names = place.block(i);
     all.take_norm(names.norm1, facts.width);
     all.take_norm(names.norm2, facts.width);

@@ -15,28 +15,30 @@ constexpr std::string_view sdxl_l = "conditioner.embedders.0.transformer.text_mo
 constexpr std::string_view sdxl_g = "conditioner.embedders.1.model.";
 constexpr std::string_view refiner_g = "conditioner.embedders.0.model.";
 
-/// Blocks of CLIP-H and CLIP-G: their smallest block number that the next smaller tower lacks.
-constexpr int blocks_of_h = 23;
-constexpr int blocks_of_g = 31;
+constexpr int blocks_of_l = 12;
+constexpr int blocks_of_h = 24;
+constexpr int blocks_of_g = 32;
 
 auto unsupported(const checkpoint& file, std::string what) {
   return fail(ec::unsupported_model, "the text encoder in " + file.title() + " " + std::move(what));
 }
 
-std::string numbered(const clip_place& place, int number) {
-  return place.prefix + (place.openclip ? "transformer.resblocks." : "encoder.layers.")
-       + std::to_string(number) + ".";
+std::string blocks_of(const clip_place& place) {
+  return place.prefix + (place.openclip ? "transformer.resblocks." : "encoder.layers.");
 }
 
-/// The tower under that prefix, or nothing.
+std::string numbered(const clip_place& place, int number) {
+  return blocks_of(place) + std::to_string(number) + ".";
+}
+
+/// The tower under that prefix, with as many blocks as the file's names count to, or nothing.
 std::optional<clip_place> tower_at(const checkpoint& file, std::string_view prefix, bool openclip,
                                    std::string key) {
   clip_place place;
   place.key = std::move(key);
   place.prefix = prefix;
   place.openclip = openclip;
-  while (file.has(place.block(place.layers).fc1.front().weight))
-    ++place.layers;
+  place.layers = file.numbered(blocks_of(place));
   if (place.layers == 0)
     return std::nullopt;
   // transformers' projection stands beside "text_model.", OpenCLIP's beside the tower's tensors.
@@ -52,18 +54,30 @@ std::optional<clip_place> tower_at(const checkpoint& file, std::string_view pref
   return place;
 }
 
-/// The tower of a file that holds nothing else. Its depth says what it is.
+/// The tower with all the blocks that its kind has: one that the file lacks is missed when the
+/// tensors are checked, wherever it stands.
+result<clip_place> with_depth(const checkpoint& file, clip_place place) {
+  auto depth = place.key == "l" ? blocks_of_l : blocks_of_g;
+  if (place.layers > depth)
+    return unsupported(file, "has " + std::to_string(place.layers) + " blocks, a CLIP-"
+                               + (place.key == "l" ? "L" : "G") + " has " + std::to_string(depth));
+  place.layers = depth;
+  return place;
+}
+
+/// The tower of a file that holds nothing else. Its depth says what it is; ComfyUI looks for the
+/// last block but one.
 result<clip_place> single_tower(const checkpoint& file) {
   auto place = tower_at(file, "text_model.", false, "l");
   if (!place)
     place = tower_at(file, "", true, "l");
   if (!place)
     return unsupported(file, "is no CLIP text tower");
-  if (place->layers >= blocks_of_g)
+  if (place->layers >= blocks_of_g - 1)
     place->key = "g";
-  else if (place->layers >= blocks_of_h)
+  else if (place->layers >= blocks_of_h - 1)
     return unsupported(file, "is a CLIP-H (SD2), which this build does not serve");
-  return *place;
+  return with_depth(file, *place);
 }
 
 result<clip_place> tower_of_checkpoint(const checkpoint& file,
@@ -71,7 +85,7 @@ result<clip_place> tower_of_checkpoint(const checkpoint& file,
                                        const std::string& key) {
   for (auto prefix : prefixes)
     if (auto place = tower_at(file, prefix, openclip, key))
-      return *place;
+      return with_depth(file, *place);
   return fail(ec::bad_model_file, "the model file " + file.title() + " is broken: there is no CLIP-"
                                     + std::string{key == "l" ? "L" : "G"} + " tower under '"
                                     + std::string{prefixes.front()} + "'");

@@ -28,7 +28,7 @@ struct clip_place {
   std::string key;    ///< "l" or "g", as in token dictionaries
   std::string prefix; ///< of all names but the projection's; empty, or ends with a dot
   bool openclip = false;
-  int layers = 0;         ///< blocks, numbered without a gap
+  int layers = 0;         ///< blocks: 12 of "l", 32 of "g", whether the file has them all or not
   std::string projection; ///< name of the pooled output's projection; empty: the file has none
   bool projection_is_transposed = false; ///< [D, P], OpenCLIP's bare tensor
 

@@ -21,10 +21,12 @@ constexpr int64_t max_width = 4096;
 /// "first_stage_model." in checkpoints of SD1.5 and SDXL, "vae." in some later ones.
 constexpr std::array<std::string_view, 3> prefixes{"first_stage_model.", "vae.", ""};
 
+/// Where the model lies, also if the one tensor that its kin have under another name is missing.
 std::optional<std::string_view> prefix_of(const checkpoint& file) {
   for (auto prefix : prefixes) {
-    auto* first = file.find(std::string{prefix} + "decoder.conv_in.weight");
-    if (first != nullptr && first->shape.size() == 4)
+    std::string start{prefix};
+    auto* first = file.find(start + "decoder.conv_in.weight");
+    if (first != nullptr ? first->shape.size() == 4 : file.has(start + "decoder.conv_in.bias"))
       return prefix;
   }
   return std::nullopt;
@@ -94,7 +96,7 @@ std::string diffusers_name(const checkpoint& file, const std::string& prefix,
       if (part.ours == words[3]) {
         auto newer = start + std::string{part.newer} + "." + join(words, 4);
         auto older = start + std::string{part.older} + "." + join(words, 4);
-        return file.has(older) ? older : newer;
+        return file.has_prefix(start + std::string{part.older} + ".") ? older : newer;
       }
   }
   if (words[1] == "mid")
@@ -142,6 +144,9 @@ bool is_channels(int64_t count) {
 /// Sizes of the 1x1 convolutions, if the file has them.
 result<void> read_quantiser(const checkpoint& file, kl_shape& shape) {
   auto* post = file.find(kl_name(file, shape, "post_quant_conv.weight"));
+  for (auto name : {"post_quant_conv.bias", "quant_conv.weight", "quant_conv.bias"})
+    if (post == nullptr && file.has(kl_name(file, shape, name)))
+      return file.require(kl_name(file, shape, "post_quant_conv.weight"));
   shape.quantised = post != nullptr;
   shape.latent_channels = shape.net_channels;
   if (post == nullptr)
@@ -228,15 +233,19 @@ bool is_kl(const checkpoint& file) {
 result<kl_shape> shape_of_kl(const checkpoint& file) {
   kl_shape shape;
   shape.prefix = prefix_of(file).value();
-  shape.diffusers = file.has(shape.prefix + "decoder.up_blocks.0.resnets.0.norm1.weight");
+  shape.diffusers = file.has_prefix(shape.prefix + "decoder.up_blocks.");
+  if (auto ok = file.require(shape.prefix + "decoder.conv_in.weight"); !ok)
+    return fail(ok);
   if (auto ok = check_relatives(file, shape); !ok)
     return fail(ok);
   auto* in = file.find(shape.prefix + "decoder.conv_in.weight");
   shape.net_channels = in->shape[1];
   shape.decoder_width = in->shape[0] / multiples.back();
   shape.encoder_width = file.rows(shape.prefix + "encoder.conv_in.weight");
-  if (!file.has(shape.prefix + "encoder.conv_in.weight"))
+  if (!file.has_prefix(shape.prefix + "encoder."))
     return tl::make_unexpected(not_served(file, "a decoder without its encoder"));
+  if (auto ok = file.require(shape.prefix + "encoder.conv_in.weight"); !ok)
+    return fail(ok);
   if (!is_width(shape.decoder_width) || in->shape[0] % multiples.back() != 0
       || !is_width(shape.encoder_width) || !is_channels(shape.net_channels))
     return tl::make_unexpected(broken(file, "'decoder.conv_in.weight' has the shape "

@@ -82,21 +82,24 @@ public:
     return {};
   }
 
-  result<void> convolution(const std::string& name, int64_t rows, int64_t columns) {
+  /// @param biased false: a bias may be there.
+  result<void> convolution(const std::string& name, int64_t rows, int64_t columns,
+                           bool biased = true) {
     if (auto ok = (*this)(name + ".weight", {rows, columns, 3, 3}); !ok)
       return ok;
-    if (!file_.has(prefix_ + name + ".bias"))
+    if (!biased && !file_.has(prefix_ + name + ".bias"))
       return {};
     return (*this)(name + ".bias", {rows});
   }
 
-  result<void> block(const std::string& name, int64_t width) {
+  /// @param pooled whether it needs TAEF2's bottleneck; else it may have one.
+  result<void> block(const std::string& name, int64_t width, bool pooled) {
     for (auto part : {".conv.0", ".conv.2", ".conv.4"})
       if (auto ok = convolution(name + part, width, width); !ok)
         return ok;
-    if (!file_.has(prefix_ + name + ".pool.0.weight"))
+    if (!pooled && !file_.has_prefix(prefix_ + name + ".pool."))
       return {};
-    // TAEF2: a 1x1 bottleneck with group normalisation before the block.
+    // A 1x1 bottleneck with group normalisation before the block.
     for (auto& [part, shape] : std::array<std::pair<const char*, std::vector<int64_t>>, 4>{{
            {".pool.0.weight", {4 * width, width, 1, 1}},
            {".pool.1.weight", {4 * width}},
@@ -118,10 +121,13 @@ result<void> check_half(checker check, std::span<const taesd_step> steps, int64_
                         int64_t width, int64_t last) {
   for (auto& step : steps) {
     auto name = std::to_string(step.index);
+    auto resizes = step.halve || step.double_up;
+    // TAEF2's net, of 32 channels, has bottlenecks in the blocks next to the latents.
+    auto pooled = first == 32 ? step.index <= 5 : last == 32 && step.index >= 11;
     auto columns = &step == &steps.front() ? first : width;
     auto rows = &step == &steps.back() ? last : width;
-    auto ok =
-      step.kind == what::block ? check.block(name, width) : check.convolution(name, rows, columns);
+    auto ok = step.kind == what::block ? check.block(name, width, pooled)
+                                       : check.convolution(name, rows, columns, !resizes);
     if (!ok)
       return ok;
   }
@@ -144,10 +150,12 @@ taesd_range taesd_range_of(std::string_view stem) {
 }
 
 bool is_taesd(const checkpoint& file) {
-  return file.has("taesd_encoder.0.weight") && file.has("taesd_decoder.1.weight");
+  return file.has_prefix("taesd_encoder.") && file.has_prefix("taesd_decoder.");
 }
 
 result<model_facts> describe_taesd(const checkpoint& file) {
+  if (auto ok = file.require("taesd_decoder.1.weight"); !ok)
+    return fail(ok);
   auto* first = file.find("taesd_decoder.1.weight");
   if (first->shape.size() != 4)
     return fail(ec::bad_model_file, "the model file " + file.title()
