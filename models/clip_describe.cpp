@@ -4,6 +4,7 @@
 
 #include "models/clip_bpe.hpp"
 #include "models/clip_layout.hpp"
+#include "models/quantisation.hpp"
 
 namespace luna::models {
 
@@ -160,6 +161,8 @@ result<model_facts> describe_clip(std::span<const checkpoint> files) {
   facts.type = model->family == "clip_l" ? "stable_diffusion" : "sdxl";
   for (auto& place : model->towers) {
     auto& file = files[place.file];
+    if (auto ok = check_not_quantised(file, place.prefix, "text encoder"); !ok)
+      return fail(ok);
     auto tower = dimensions_of(file, place);
     if (!tower)
       return fail(tower);

@@ -5,6 +5,8 @@
 #include <optional>
 #include <set>
 
+#include "models/quantisation.hpp"
+
 namespace luna::models {
 
 namespace {
@@ -235,6 +237,8 @@ result<kl_shape> shape_of_kl(const checkpoint& file) {
   shape.prefix = prefix_of(file).value();
   shape.diffusers = file.has_prefix(shape.prefix + "decoder.up_blocks.");
   if (auto ok = file.require(shape.prefix + "decoder.conv_in.weight"); !ok)
+    return fail(ok);
+  if (auto ok = check_not_quantised(file, shape.prefix, "VAE"); !ok)
     return fail(ok);
   if (auto ok = check_relatives(file, shape); !ok)
     return fail(ok);

@@ -3,6 +3,8 @@
 #include <array>
 #include <vector>
 
+#include "models/quantisation.hpp"
+
 namespace luna::models {
 
 namespace {
@@ -154,6 +156,9 @@ bool is_taesd(const checkpoint& file) {
 }
 
 result<model_facts> describe_taesd(const checkpoint& file) {
+  for (auto prefix : {"taesd_encoder.", "taesd_decoder."})
+    if (auto ok = check_not_quantised(file, prefix, "VAE"); !ok)
+      return fail(ok);
   if (auto ok = file.require("taesd_decoder.1.weight"); !ok)
     return fail(ok);
   auto* first = file.find("taesd_decoder.1.weight");
