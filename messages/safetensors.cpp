@@ -40,7 +40,7 @@ struct raw_entry {
 };
 
 result<safetensors_entry> check_entry(std::string name, const raw_entry& raw, uint64_t data_begin,
-                                      uint64_t data_size, const safetensors_limits& limits) {
+                                      const safetensors_limits& limits) {
   if (!raw.type || !raw.shape || !raw.offsets || raw.offsets->size() != 2)
     return broken("tensor " + shown(name) + " needs a dtype, a shape and two data_offsets");
   auto type = dtype_of_safetensors(*raw.type);
@@ -58,8 +58,8 @@ result<safetensors_entry> check_entry(std::string name, const raw_entry& raw, ui
   }
   auto begin = raw.offsets->front();
   auto end = raw.offsets->back();
-  if (begin > end || end > data_size)
-    return broken("tensor " + shown(name) + " lies outside of the buffer");
+  if (begin > end || end > uint64_t{INT64_MAX} - data_begin)
+    return broken("tensor " + shown(name) + " lies outside of any buffer");
   auto count = element_count(entry.shape);
   uint64_t bytes = 0;
   if (!count || __builtin_mul_overflow(*count, uint64_t{size_of(entry.type)}, &bytes)
@@ -77,8 +77,8 @@ result<safetensors_entry> check_entry(std::string name, const raw_entry& raw, ui
 /// what it means, and what does not belong there ends the reading at once.
 class header_reader : public nlohmann::json_sax<json> {
 public:
-  header_reader(safetensors_header& header, uint64_t data_size, const safetensors_limits& limits)
-    : header_(header), data_size_(data_size), limits_(limits) {}
+  header_reader(safetensors_header& header, const safetensors_limits& limits)
+    : header_(header), limits_(limits) {}
 
   /// What is wrong, if parsing stopped.
   failure take_problem() {
@@ -119,7 +119,7 @@ public:
     --depth_;
     if (depth_ != 1 || in_metadata_)
       return true;
-    auto entry = check_entry(std::move(name_), entry_, header_.data_begin, data_size_, limits_);
+    auto entry = check_entry(std::move(name_), entry_, header_.data_begin, limits_);
     if (!entry) {
       problem_ = std::move(entry.error());
       return false;
@@ -233,7 +233,6 @@ private:
   bool skip_deeper() { return ++skipped_ <= deepest || refuse("the header nests too deep"); }
 
   safetensors_header& header_;
-  const uint64_t data_size_;
   const safetensors_limits& limits_;
 
   size_t depth_ = 0;   ///< 1 in the root, 2 in an entry or the metadata, 3 in a list of an entry
@@ -270,6 +269,9 @@ result<void> check_cover(std::vector<safetensors_entry>& entries, uint64_t data_
                     + (x.begin < at ? " overlaps another" : " leaves a hole before it"));
     at = x.end;
   }
+  if (at > end)
+    return broken("it is incomplete: " + std::to_string(at - end) + " of its " + std::to_string(at)
+                  + " bytes are missing at the end");
   if (at != end)
     return broken("there are " + std::to_string(end - at) + " bytes that belong to no tensor");
   return {};
@@ -288,13 +290,14 @@ result<safetensors_header> parse_safetensors(std::span<const std::byte> prefix, 
     return broken("a buffer of " + std::to_string(total_size) + " bytes is too short for a header");
   auto size = little_endian(prefix);
   if (size > limits.header_bytes || size > total_size - 8)
-    return broken("the header says that it has " + std::to_string(size) + " bytes");
+    return broken("the header says that it has " + std::to_string(size) + " bytes, of "
+                  + std::to_string(total_size) + " in all");
   if (prefix.size() - 8 < size)
     return broken("the header is cut off");
   auto* text = reinterpret_cast<const char*>(prefix.data()) + 8;
   safetensors_header header;
   header.data_begin = 8 + size;
-  header_reader reader{header, total_size - header.data_begin, limits};
+  header_reader reader{header, limits};
   if (!json::sax_parse(text, text + size, &reader))
     return tl::make_unexpected(reader.take_problem());
   if (auto ok = check_names(header.entries); !ok)

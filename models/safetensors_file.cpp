@@ -1,5 +1,6 @@
 #include "models/safetensors_file.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
@@ -7,6 +8,8 @@
 #include <unistd.h>
 #include <utility>
 #include <vector>
+
+#include "models/file_kind.hpp"
 
 namespace luna::models {
 
@@ -76,21 +79,40 @@ safetensors_file::~safetensors_file() {
     ::close(descriptor_);
 }
 
+/// What is wrong with a file whose header cannot be read.
+failure safetensors_file::no_header(const std::string& what) const {
+  std::vector<std::byte> first(std::min<uint64_t>(file_.bytes, 256));
+  auto n = read_fully(descriptor_, 0, first);
+  auto kind = file_kind({first.data(), static_cast<size_t>(std::max<ssize_t>(n, 0))});
+  if (kind.empty())
+    return broken(file_.path, what).value();
+  return {ec::bad_model_file,
+          "the model file " + file_.path.string() + " is no safetensors file but " + kind,
+          0,
+          {}};
+}
+
 result<void> safetensors_file::read_header() {
+  auto no = [this](const std::string& what) { return tl::make_unexpected(no_header(what)); };
+  if (file_.bytes == 0)
+    return broken(file_.path, "it is empty: download it again");
   std::vector<std::byte> bytes(8);
   if (read_fully(descriptor_, 0, bytes) != 8)
-    return broken(file_.path, "it has only " + std::to_string(file_.bytes) + " bytes");
+    return no("it has only " + std::to_string(file_.bytes) + " bytes");
   uint64_t size = 0;
   for (size_t i = 0; i < 8; ++i)
     size |= static_cast<uint64_t>(bytes[i]) << (8 * i);
-  if (size > limits.header_bytes || size > file_.bytes - 8)
-    return broken(file_.path, "its header says that it has " + std::to_string(size) + " bytes");
+  if (size > limits.header_bytes)
+    return no("its header says that it has " + std::to_string(size) + " bytes");
+  if (size > file_.bytes - 8)
+    return no("it is incomplete: its header alone has " + std::to_string(size)
+              + " bytes, the whole file has " + std::to_string(file_.bytes));
   bytes.resize(8 + size);
   if (read_fully(descriptor_, 8, std::span{bytes}.subspan(8)) != static_cast<ssize_t>(size))
     return broken(file_.path, "it ends within its header");
   auto header = parse_safetensors(bytes, file_.bytes, limits);
   if (!header)
-    return broken(file_.path, header.error().message);
+    return no(header.error().message);
   header_ = std::move(*header);
   return {};
 }

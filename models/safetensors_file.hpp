@@ -17,7 +17,8 @@ namespace luna::models {
 /// bytes are read with pread into the caller's memory, and every short read is an error that names
 /// the file.
 /// Contract: the header is checked (ranges, overlaps, holes) before anything else is read, and its
-/// size is bounded. Failures are `bad_model_file` and name the file.
+/// size is bounded. Failures are `bad_model_file`, name the file, and say what it is if it is
+/// something else.
 /// Thread rule: `read` may be called from any thread.
 class safetensors_file {
 public:
@@ -43,6 +44,7 @@ private:
     : file_(std::move(file)), descriptor_(descriptor) {}
 
   result<void> read_header();
+  failure no_header(const std::string& what) const;
 
   model_file file_;
   int descriptor_;

@@ -110,6 +110,49 @@ BOOST_AUTO_TEST_CASE(every_kind_of_broken_header_is_a_bad_model_file) {
             with_header("{" + entry("a", "[1]", 0, 4) + "}", 5));
 }
 
+BOOST_AUTO_TEST_CASE(what_is_no_model_is_called_what_it_is) {
+  test::temporary_folder folder;
+  auto path = folder / "model.safetensors";
+  auto check = [&](const std::string& bytes, const std::string& part) {
+    test::write_text(path, bytes);
+    auto got = inspect_failure(path, model_kind::text);
+    BOOST_TEST((got.code == ec::bad_model_file));
+    BOOST_CHECK_MESSAGE(got.message.find(part) != std::string::npos, got.message);
+  };
+  check("", "it is empty");
+  check("<!DOCTYPE html>\n<html><head><title>Log in</title>", "an HTML page");
+  check("\n\n  <HTML lang=\"en\">", "an HTML page");
+  check("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n",
+        "a Git LFS pointer");
+  check("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n",
+        "git lfs pull");
+  check("PK\x03\x04" + std::string(100, '\0'), "torch.save");
+  check(std::string{"\x80\x02\x8a\nl\xfc\x9c\x46\xf9 j\xa8P\x19."}, "a Python pickle");
+  check("GGUF" + std::string("\x03\0\0\0\x10\0\0\0", 8), "a GGUF file");
+  check("Invalid username or password.\n", "begins with \"Invalid username or password.\"");
+  check("{\"error\":\"Repository not found\"}", "begins with \"{");
+}
+
+BOOST_AUTO_TEST_CASE(a_truncated_file_says_how_many_bytes_are_missing) {
+  test::temporary_folder folder;
+  auto path = folder / "clip.safetensors";
+  fs::copy_file(LUNA_TEST_MODELS "/clip_l.safetensors", path);
+  auto whole = fs::file_size(path);
+  for (auto missing : {uint64_t{1}, uint64_t{4096}, whole / 2}) {
+    fs::resize_file(path, whole - missing);
+    auto got = inspect_failure(path, model_kind::text);
+    BOOST_TEST((got.code == ec::bad_model_file));
+    auto want = "it is incomplete: " + std::to_string(missing) + " of its " + std::to_string(whole)
+              + " bytes are missing";
+    BOOST_CHECK_MESSAGE(got.message.find(want) != std::string::npos, got.message);
+    fs::resize_file(path, whole);
+  }
+  fs::resize_file(path, 1000);
+  auto got = inspect_failure(path, model_kind::text);
+  BOOST_CHECK_MESSAGE(got.message.find("incomplete: its header alone has") != std::string::npos,
+                      got.message);
+}
+
 BOOST_AUTO_TEST_CASE(a_header_of_more_than_16_mib_is_not_even_read) {
   test::temporary_folder folder;
   auto path = folder / "hostile.safetensors";
