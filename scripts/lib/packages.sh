@@ -29,7 +29,7 @@ install_packages() {
   # Any Python with venv will do: Debian's own needs a package for it, others bring it.
   if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then wanted+=(python3-venv); fi
   command -v dpkg-query >/dev/null || fail "this is not a Debian system: dpkg-query is missing" \
-    "luna is built on Debian 12; install the counterparts of scripts/packages.txt by hand and use scripts/build."
+    "luna is built on Debian 12 and 13; install the counterparts of scripts/packages.txt by hand and use scripts/build."
   mapfile -t missing < <(missing_packages "${wanted[@]}")
   if ((${#missing[@]} == 0)); then
     step "Debian packages" "all ${#wanted[@]} are installed"
@@ -59,6 +59,6 @@ apt_install() {
   if ! as_root "${install[@]}" >>"$APT_LOG" 2>&1 </dev/null; then
     tail -n 15 "$APT_LOG" | sed 's/^/  | /' >&2
     fail "apt-get could not install the packages" "The whole log: $(short "$APT_LOG")" \
-      "The packages are Debian 12's (bookworm); is its main archive among apt's sources, and the network up?"
+      "The packages are those of Debian 12 and 13; is its main archive among apt's sources, and the network up?"
   fi
 }
