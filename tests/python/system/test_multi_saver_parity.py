@@ -278,12 +278,9 @@ def test_what_a_jpeg_has_no_room_for_is_told_by_luna_too(luna: Service, host: Fa
     assert [image["left_out"] for image in here.ui["images"]] == [["workflow"]]
 
 
-def test_a_key_that_luna_refuses_is_left_out_here(luna: Service, host: FakeHost) -> None:
-    class Running(nodes_multi_save.LunaMultiSaver):
-        hidden = SimpleNamespace(prompt=PROMPT, extra_pnginfo={"k" * 80: 1}, unique_id="9")
-
-    answer = Running.execute(image_1=PHOTO, format_1="png", daemon_save=True, filename="x")
-    assert answer.args == ("",)
-    (image,) = answer.ui["images"]
-    assert image["left_out"] == ["k" * 80]
-    assert "ComfyUI saved 1 image itself" in answer.ui["text"][0]
+def test_a_key_that_no_png_keyword_holds_costs_luna_no_save(luna: Service, host: FakeHost) -> None:
+    key = "k" * 80
+    run("a", daemon_save=True, image_1=PHOTO, format_1="png", filename="x", extra={key: 1})
+    (path,) = Path(host.output_folder()).rglob("*.png")
+    with Image.open(path) as image:
+        assert [text for text in image.text.values() if getattr(text, "tkey", None) == key] == ["1"]

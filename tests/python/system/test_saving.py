@@ -202,7 +202,6 @@ def test_job_events_tell_each_job_to_its_end(node: NodeProcess) -> None:
         {"thumbnail": {"size": 5}},
         {"archive": ""},
         {"target": "bucket"},
-        {"metadata": {"": "no key"}},
         {"images": [{"tensor": "image_0", "format": "gif"}]},
         {"images": [{"tensor": "elsewhere"}]},
         {"images": []},
