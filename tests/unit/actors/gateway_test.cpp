@@ -58,7 +58,8 @@ BOOST_AUTO_TEST_CASE(leaves_forbidden_commands_out_of_its_hello) {
 
 BOOST_AUTO_TEST_CASE(tells_in_its_hello_what_was_added_since_the_first_protocol) {
   start();
-  auto& told = connect().welcome().capabilities;
+  auto x = connect();
+  auto& told = x.welcome().capabilities;
   BOOST_CHECK(std::find(told.begin(), told.end(), "warnings") != told.end());
 }
 
