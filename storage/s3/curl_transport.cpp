@@ -1,6 +1,7 @@
 #include "storage/s3/curl_transport.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <curl/curl.h>
 #include <mutex>
@@ -12,10 +13,35 @@ namespace {
 /// Lists come in pages far below this; what is larger is no answer of an object store.
 constexpr size_t max_body = size_t{16} << 20;
 
-struct handle_closer {
-  void operator()(CURL* x) const { curl_easy_cleanup(x); }
+/// A handle with its connections, and where it says what went wrong: libcurl keeps the address of
+/// that until the handle is closed, and writes to it while it closes.
+class session {
+public:
+  session() : curl_(curl_easy_init()) {}
+  ~session() {
+    if (curl_)
+      curl_easy_cleanup(curl_);
+  }
+  session(const session&) = delete;
+  session& operator=(const session&) = delete;
+
+  CURL* get() const noexcept { return curl_; }
+
+  /// All options as they were, the error text empty.
+  void reset() {
+    curl_easy_reset(curl_); // keeps its connections
+    problem_.front() = '\0';
+    curl_easy_setopt(curl_, CURLOPT_ERRORBUFFER, problem_.data());
+  }
+
+  std::string problem(CURLcode code) const {
+    return problem_.front() != '\0' ? problem_.data() : curl_easy_strerror(code);
+  }
+
+private:
+  CURL* curl_;
+  std::array<char, CURL_ERROR_SIZE> problem_{};
 };
-using handle = std::unique_ptr<CURL, handle_closer>;
 
 struct list_closer {
   void operator()(curl_slist* x) const { curl_slist_free_all(x); }
@@ -69,19 +95,17 @@ public:
 
   tl::expected<http_response, no_answer> send(const http_request& request) override {
     auto x = take();
-    if (!x)
+    if (!x->get())
       return tl::make_unexpected(no_answer{"libcurl gives no handle"});
     http_response answer;
     auto headers = make_headers(request);
-    set_up(x.get(), request, headers.get(), answer);
-    char why[CURL_ERROR_SIZE] = "";
-    curl_easy_setopt(x.get(), CURLOPT_ERRORBUFFER, why);
-    auto code = curl_easy_perform(x.get());
+    x->reset();
+    set_up(x->get(), request, headers.get(), answer);
+    auto code = curl_easy_perform(x->get());
     if (code != CURLE_OK)
-      return tl::make_unexpected(
-        no_answer{request.origin + ": " + (why[0] != 0 ? why : curl_easy_strerror(code))});
+      return tl::make_unexpected(no_answer{request.origin + ": " + x->problem(code)});
     long status = 0;
-    curl_easy_getinfo(x.get(), CURLINFO_RESPONSE_CODE, &status);
+    curl_easy_getinfo(x->get(), CURLINFO_RESPONSE_CODE, &status);
     answer.status = static_cast<int>(status);
     give_back(std::move(x));
     return answer;
@@ -89,7 +113,6 @@ public:
 
 private:
   void set_up(CURL* x, const http_request& request, curl_slist* headers, http_response& answer) {
-    curl_easy_reset(x); // keeps its connections
     auto url = request.origin + request.path;
     if (!request.query.empty())
       url += "?" + request.query;
@@ -124,24 +147,24 @@ private:
     }
   }
 
-  handle take() {
+  std::unique_ptr<session> take() {
     std::lock_guard guard{mutex_};
     if (idle_.empty())
-      return handle{curl_easy_init()};
+      return std::make_unique<session>();
     auto x = std::move(idle_.back());
     idle_.pop_back();
     return x;
   }
 
   /// Only after an answer: what a broken transfer has left is closed with its handle.
-  void give_back(handle x) {
+  void give_back(std::unique_ptr<session> x) {
     std::lock_guard guard{mutex_};
     idle_.push_back(std::move(x));
   }
 
   std::string ca_file_;
   std::mutex mutex_;
-  std::vector<handle> idle_;
+  std::vector<std::unique_ptr<session>> idle_;
 };
 
 } // namespace
