@@ -45,31 +45,6 @@ result<snapshot_record> job_store::read_snapshot(const std::string& id) {
   return std::move(*record);
 }
 
-result<job_status> job_store::cancel(const std::string& id) {
-  auto i = jobs_.find(id);
-  if (i == jobs_.end())
-    return unknown(id);
-  auto& entry = i->second;
-  if (is_ended(entry.state))
-    return status(id);
-  auto& job = *entry.live;
-  if (job.cancel_requested)
-    return job.status;
-  job.cancel_requested = true;
-  auto may_be_written =
-    std::any_of(job.recorded.begin(), job.recorded.end(), [](auto& x) { return x.has_value(); });
-  if (entry.state == job_state::queued && !may_be_written) {
-    queue_.remove(id);
-    end(entry, job_state::cancelled);
-  } else {
-    // A worker has it, or must look whether an image has its name: the attempt's end decides.
-    append_snapshot(job);
-    if (entry.state == job_state::queued && entry.durable)
-      queue_.add(id, job.lane(), job.priority, options_.clock());
-  }
-  return job.status;
-}
-
 result<job_status> job_store::retry(const std::string& id) {
   auto i = jobs_.find(id);
   if (i == jobs_.end())
@@ -94,6 +69,7 @@ result<job_status> job_store::retry(const std::string& id) {
     if (!is_written(image.state)) {
       image.state = image_state::waiting;
       image.error.clear();
+      names_.show_again(id, image.name);
     }
   set_state(entry, job_state::queued);
   append_snapshot(job);
@@ -176,7 +152,9 @@ void job_store::count(entry& job, std::optional<job_state> from, std::optional<j
   auto is_in_line = to && !is_ended(*to);
   if (!was_in_line && is_in_line)
     x.lane_place = lanes_.enter(x.lane(), x.lane_bytes);
-  if (from == job_state::running)
+  if (from == job_state::running && abandoned_.contains(x.status.id))
+    lanes_.abandon(x.lane());
+  else if (from == job_state::running)
     lanes_.stop(x.lane(), options_.clock());
   if (to == job_state::running)
     lanes_.start(x.lane(), options_.clock());
@@ -196,6 +174,13 @@ std::optional<std::chrono::milliseconds> job_store::eta_of(const live_job& job) 
 void job_store::release_names(const live_job& job) {
   for (auto& image : job.status.images)
     names_.release(job.status.id, image.name);
+}
+
+/// Nothing is on its way there any more, though it may be again.
+void job_store::hide_names(const live_job& job) {
+  for (auto& image : job.status.images)
+    if (!is_written(image.state))
+      names_.hide(image.name);
 }
 
 void job_store::fail_damaged(const std::string& id, const std::string& why) {

@@ -203,7 +203,7 @@ BOOST_AUTO_TEST_CASE(a_cancelled_job_writes_nothing_and_cannot_be_retried) {
 }
 
 BOOST_AUTO_TEST_CASE(a_cancel_takes_effect_for_what_is_not_written_yet) {
-  disk->inject({io_op::create, "/out", io_kind::broken, 1}); // the first picture still comes
+  disk->inject({io_op::create, "/out", io_kind::broken, 4}); // markers and the first picture come
   auto job = submitted(saving("x", "", 3));
   auto cancelled = said(cancel_atom_v, job);
   BOOST_CHECK_EQUAL(cancelled["state"], "cancelled");

@@ -71,6 +71,8 @@ struct small_log {
 
   void check_files() {
     for (auto& file : node.disk->files(output_folder)) {
+      if (file.ends_with(".luna"))
+        continue; // of a job that the log has lost; it goes at the next look into the folder
       auto text = node.disk->contents(file).value();
       BOOST_CHECK_MESSAGE(file != "/out/one.png" || text == encoded(pixels_of(1, 100)), file);
       BOOST_CHECK_MESSAGE(file != "/out/two.png" || text == encoded(pixels_of(2, 100)), file);
