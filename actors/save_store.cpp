@@ -284,11 +284,7 @@ caf::result<shared_name> rename(self_pointer self, const std::string& id, uint32
   auto name = self->state.store->rename(id, image, there.get());
   if (!name)
     return make_error(name.error());
-  auto job = self->state.store->status(id);
-  if (job)
-    spdlog::warn("{} was taken by another program after it had been promised to job {}, which "
-                 "writes {} instead",
-                 job->images.at(image).renamed_from, id, name->filename);
+  spdlog::warn("job {} writes {}: another program took the promised name", id, name->filename);
   return std::make_shared<const storage::file_name>(std::move(*name));
 }
 

@@ -221,7 +221,8 @@ public:
 
   io_result<std::shared_ptr<file>> create_unnamed() override {
     auto path = below("(unnamed)");
-    descriptor fd{::openat(fd_.get(), ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0666)};
+    descriptor fd{
+      ::openat(fd_.get(), ".", O_TMPFILE | O_RDWR | O_CLOEXEC, modes_.file == 0 ? 0666 : 0600)};
     // A kernel or a file system that knows no such files says one of these.
     if (fd.get() < 0 && (errno == EISDIR || errno == EINVAL || errno == ENOSYS))
       return refuse("make", path, EOPNOTSUPP);
@@ -229,6 +230,8 @@ public:
       return refuse("make", path);
     if (::access(path_of_open_file(fd.get()).c_str(), F_OK) != 0)
       return refuse("name", path, EOPNOTSUPP); // no /proc here
+    if (modes_.file != 0 && ::fchmod(fd.get(), modes_.file) != 0)
+      return refuse("set the permissions of", path);
     return std::make_shared<posix_file>(std::move(fd), std::move(path));
   }
 
