@@ -36,6 +36,10 @@ struct pool_options {
   std::string vocabularies;
   std::vector<std::string> embedding_folders;
 
+  /// What would answer more bytes of tensors is refused before the work; 0: no limit. Gateways have
+  /// the same limit (limits.body), and check again.
+  uint64_t max_reply_bytes = 0;
+
   uint32_t batch_tokens = 77 * 32;   ///< text: tokens of one batch; a task alone may have more
   uint64_t batch_pixels = 512 * 512; ///< VAE: pixels of one batch; a task alone may have more
 };
@@ -67,6 +71,7 @@ struct pool_task {
   uint64_t cost = 0;      ///< tokens or pixels
   bool alone = false;     ///< a batch with it was too big for the device
   bool make_room = false; ///< it was too big by itself, beside what else was loaded
+  bool replaced = false;  ///< its model's file was replaced before it was loaded, once
   std::stop_source stop;
 };
 
@@ -89,8 +94,10 @@ struct pool_batch {
 /// priorities go first, FIFO within; queued tasks of one model run as one batch, up to a budget,
 /// and nothing waits for a batch to fill. A task that is cancelled or expires is answered at once;
 /// if it runs, it is told to stop, and its lease lasts until it has. Nothing answers from another
-/// model. The pool quits with `unavailable` (all tasks answered so) when its device or catalog is
-/// gone. Thread rule: scheduled, never blocks; prompts are tokenized by a detached helper.
+/// model; a file that is replaced before it is loaded is looked for again, once. A reply that would
+/// pass `max_reply_bytes` is refused before the work. The pool quits with `unavailable` (all tasks
+/// answered so) when its device or catalog is gone. Thread rule: scheduled, never blocks; prompts
+/// are tokenized by a detached helper.
 struct model_pool_state {
   static inline const char* name = "model_pool";
 

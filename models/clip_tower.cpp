@@ -62,7 +62,7 @@ result<clip_tower::block> clip_tower::load_block(const clip_block_names& names,
                   {&made.out, names.out, width, width},
                   {&made.fc1, names.fc1, inner, width},
                   {&made.fc2, names.fc2, width, inner}}) {
-    auto loaded = packed_linear::load(x.sources, reader, memory_, x.rows, x.columns);
+    auto loaded = packed_linear::load(x.sources, reader, memory_, windows_, x.rows, x.columns);
     if (!loaded)
       return fail(loaded);
     *x.target = std::move(*loaded);

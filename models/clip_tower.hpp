@@ -41,7 +41,8 @@ struct clip_prompt {
   std::vector<std::string> warnings;
 };
 
-/// A CLIP text tower as ComfyUI runs it: weights rounded to fp16, everything computed in fp32.
+/// A CLIP text tower as ComfyUI runs it: weights rounded to fp16, and kept so; everything computed
+/// in fp32.
 ///
 /// Thread rule: one thread at a time.
 class clip_tower {
@@ -99,6 +100,7 @@ private:
 
   clip_tower_facts facts_;
   weight_memory& memory_;
+  weight_windows windows_;
   at::Tensor tokens_;     ///< [49408, D] fp16
   at::Tensor positions_;  ///< [T, D] fp32
   at::Tensor projection_; ///< [P, D] fp32, if the tower has one

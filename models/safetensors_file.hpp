@@ -11,17 +11,21 @@
 
 namespace luna::models {
 
+/// Whether an open file is the one that was listed; `unavailable` if it is another or has changed:
+/// who looks again finds the new one.
+result<void> check_unchanged(const model_file& file, int descriptor);
+
 /// One open safetensors file.
 ///
 /// The problem: a mapped file that shrinks kills the process that touches the lost pages. So the
 /// bytes are read with pread into the caller's memory, and every short read is an error that names
 /// the file.
 /// Contract: the header is checked (ranges, overlaps, holes) before anything else is read, and its
-/// size is bounded. Failures are `bad_model_file` and name the file.
-/// Thread rule: `read` may be called from any thread.
+/// size is bounded. Failures are `bad_model_file` and name the file; what a file becomes while it
+/// is read is `unavailable`. Thread rule: `read` may be called from any thread.
 class safetensors_file {
 public:
-  /// @param file as it was listed: another size or time now is an error.
+  /// @param file as it was listed. @returns `unavailable` if another lies there now.
   static result<safetensors_file> open(const model_file& file);
 
   safetensors_file(safetensors_file&& other) noexcept;
@@ -35,7 +39,7 @@ public:
   result<void> read(const safetensors_entry& entry, uint64_t offset,
                     std::span<std::byte> into) const;
 
-  /// Whether size and time are still those of `open`.
+  /// Whether it is still the file of `open`; `unavailable` otherwise.
   result<void> check_unchanged() const;
 
 private:

@@ -1,7 +1,10 @@
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <string>
+#include <thread>
 
+#include "models/packing.hpp"
 #include "models/text_encoder.hpp"
 
 namespace luna::models {
@@ -75,6 +78,18 @@ bool is_weighted(const std::vector<token_chunk>& chunks) {
   });
 }
 
+/// Where threads widen weights: each has a window for each of the four kinds of matrices of a
+/// block.
+uint64_t window_bytes(const clip_tower_facts& tower) {
+  auto threads = static_cast<int64_t>(std::max(std::thread::hardware_concurrency(), 1U));
+  int64_t width = tower.width;
+  int64_t inner = tower.inner;
+  auto weights = part_rows(3 * width, width, threads) * width
+               + part_rows(width, width, threads) * width + part_rows(inner, width, threads) * width
+               + part_rows(width, inner, threads) * inner;
+  return static_cast<uint64_t>(threads * weights) * 4;
+}
+
 } // namespace
 
 result<void> check_text_job(const model_facts& facts, const text_job& job) {
@@ -107,9 +122,21 @@ result<void> check_text_job(const model_facts& facts, const text_job& job) {
   return {};
 }
 
+text_shapes text_output_shapes(const model_facts& facts, const text_job& job) {
+  // Towers that got different numbers of chunks: as long as the shortest.
+  auto length = std::numeric_limits<int64_t>::max();
+  for (auto& tower : facts.towers)
+    length = std::min(length, static_cast<int64_t>(job.tokens.at(tower.key).size())
+                                * int64_t{tower.positions});
+  auto& last = facts.towers.back();
+  auto pooled = job.projected && last.projection > 0 ? last.projection : last.width;
+  return {{1, length, facts.cond_width}, std::vector<int64_t>{1, pooled}};
+}
+
 uint64_t estimate_working_bytes(const model_facts& facts, std::span<const text_job> jobs) {
   uint64_t all_rows = 0;
   uint64_t largest_block = 0;
+  uint64_t windows = 0;
   for (auto& tower : facts.towers) {
     uint64_t rows = 0;
     for (auto& job : jobs)
@@ -119,13 +146,15 @@ uint64_t estimate_working_bytes(const model_facts& facts, std::span<const text_j
     auto width = static_cast<uint64_t>(tower.width);
     auto inner = static_cast<uint64_t>(tower.inner);
     auto heads = static_cast<uint64_t>(tower.heads);
+    // Where weights are widened: in parts on the CPU, a matrix at a time elsewhere.
+    windows += std::max(window_bytes(tower), width * inner * 4);
     // Per row: hidden state, the chosen layer's, and its part of the answer. Beside them one row
     // at a time goes through a block: q, k, v, their attention, the MLP's inner values twice.
     all_rows += rows * positions * width * 4 * 3;
     largest_block = std::max(largest_block, positions * (6 * width + 2 * inner) * 4
                                               + 2 * heads * positions * positions * 4);
   }
-  return all_rows + largest_block + scratch_bytes;
+  return all_rows + largest_block + windows + scratch_bytes;
 }
 
 } // namespace luna::models
