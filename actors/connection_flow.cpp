@@ -24,8 +24,8 @@ constexpr uint64_t write_turn = 4 << 20;
 /// How long the client may take to read what was wrong.
 constexpr std::chrono::seconds linger{2};
 
-constexpr std::chrono::milliseconds shortest_tick{10};
-constexpr std::chrono::milliseconds longest_tick{1000};
+constexpr std::chrono::milliseconds min_tick{10};
+constexpr std::chrono::milliseconds max_tick{1000};
 
 } // namespace
 
@@ -104,7 +104,7 @@ void connection_flow::schedule_tick(connection_pointer self) {
   if (std::exchange(state.tick_is_due, true))
     return;
   auto shortest = std::min(state.core->hello_time, state.core->progress_time);
-  self->delayed_send(self, std::clamp(shortest / 10, shortest_tick, longest_tick), tick_atom_v);
+  self->delayed_send(self, std::clamp(shortest / 10, min_tick, max_tick), tick_atom_v);
 }
 
 bool connection_flow::look_at_clock(connection_pointer self) {

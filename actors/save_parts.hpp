@@ -51,7 +51,7 @@ using save_store_actor = caf::typed_actor<
   caf::replies_to<cancel_atom, std::string>::with<std::string>,
   // Takes a failed job up again.
   caf::replies_to<retry_atom, std::string>::with<std::string>,
-  // Forgets a job that is at an end, with its pictures.
+  // Forgets a job that is finished, with its pictures.
   caf::replies_to<discard_atom, std::string>::with<std::string>,
   // The newest jobs of a state ("": all), at most so many.
   caf::replies_to<list_atom, std::string, uint32_t>::with<std::string>,

@@ -130,7 +130,7 @@ using save_queue_actor = caf::typed_actor<
   caf::replies_to<cancel_atom, std::string>::with<std::string>,
   // Takes a failed job up again.
   caf::replies_to<retry_atom, std::string>::with<std::string>,
-  // Forgets a job that is at an end, with its pictures; the answer is its last state.
+  // Forgets a job that is finished, with its pictures; the answer is its last state.
   caf::replies_to<discard_atom, std::string>::with<std::string>,
   // The newest jobs, of a state or ("") of all, at most so many.
   caf::replies_to<list_atom, std::string, uint32_t>::with<std::string>,

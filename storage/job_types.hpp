@@ -158,7 +158,7 @@ struct job_status {
 /// A job after a request to change it.
 struct job_change {
   job_status job;
-  bool changed = false; ///< false: it was so already, or is at an end
+  bool changed = false; ///< false: it was so already, or is finished
 };
 
 /// What `accept` answers.

@@ -12,8 +12,8 @@ using namespace session_parts;
 
 namespace {
 
-constexpr size_t longest_path = 4096;
-constexpr size_t longest_token = 1024;
+constexpr size_t max_path = 4096;
+constexpr size_t max_token = 1024;
 
 constexpr std::string_view queue_name = "the save queue";
 
@@ -35,7 +35,7 @@ result<void> may_allow(const session_state& state, const std::string& token) {
 result<void> probe_folder(self_pointer self, uint64_t task, active_request& request) {
   field_reader in{request.in->header};
   read_common(self, request, in);
-  auto folder = in.string("output_dir", longest_path);
+  auto folder = in.string("output_dir", max_path);
   auto nonce = in.string("nonce", output_folders::nonce_digits);
   if (!output_folders::is_nonce(nonce))
     in.refuse("nonce", "32 lower case hexadecimal digits");
@@ -54,8 +54,8 @@ result<void> probe_folder(self_pointer self, uint64_t task, active_request& requ
 result<void> allow_output(self_pointer self, uint64_t task, active_request& request) {
   field_reader in{request.in->header};
   read_common(self, request, in);
-  auto folder = in.string("path", longest_path);
-  auto token = in.string("token", longest_token);
+  auto folder = in.string("path", max_path);
+  auto token = in.string("token", max_token);
   if (auto ok = in.finish(); !ok)
     return ok;
   if (auto ok = may_allow(self->state, token); !ok)

@@ -105,7 +105,7 @@ class JobCommands(Sender):
         return read_answer("job_retry", lambda: Job.from_json(reply.header))
 
     def job_discard(self, job_id: str, *, timeout: float | None = None) -> Job:
-        """Makes the server forget a job that is at an end, with the pictures it keeps for a retry. -> its last state.
+        """Makes the server forget a job that is finished, with the pictures it keeps for a retry. -> its last state.
 
         Raises:
             BadRequestError: it is queued or running: cancel it.
