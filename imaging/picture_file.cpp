@@ -10,6 +10,7 @@
 #include "imaging/jxl.hpp"
 #include "imaging/side_limits.hpp"
 #include "imaging/webp.hpp"
+#include "messages/non_finite.hpp"
 
 namespace luna::imaging {
 

@@ -1,13 +1,13 @@
 #include "imaging/pixels.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "imaging/target_clones.hpp"
+#include "messages/non_finite.hpp"
 
 namespace luna::imaging {
 
@@ -22,16 +22,6 @@ void truncate(const float* from, uint8_t* to, size_t n) {
     x = x < 255.0F ? x : 255.0F;
     to[i] = static_cast<uint8_t>(static_cast<int32_t>(x));
   }
-}
-
-/// The exponent of what is not finite is all ones.
-LUNA_TARGET_CLONES
-uint32_t count_not_finite(const float* values, size_t n) {
-  constexpr uint32_t exponent = 0x7f800000;
-  uint32_t count = 0;
-  for (size_t i = 0; i < n; ++i)
-    count += (std::bit_cast<uint32_t>(values[i]) & exponent) == exponent ? 1 : 0;
-  return count;
 }
 
 /// Floats that the first cache holds until they are used again.
@@ -103,18 +93,6 @@ tensor_block picture_of(const tensor_block& pictures, int64_t row) {
           pictures.owner()};
 }
 
-uint64_t count_non_finite(const tensor_block& pictures) {
-  if (pictures.type() != dtype::f32)
-    return 0;
-  uint64_t count = 0;
-  for (auto rest = pictures.as<float>(); !rest.empty();) {
-    const auto part = rest.first(std::min(rest.size(), step));
-    count += count_not_finite(part.data(), part.size());
-    rest = rest.subspan(part.size());
-  }
-  return count;
-}
-
 tensor_block to_u8(const tensor_block& pictures, uint64_t* non_finite) {
   if (pictures.type() == dtype::u8)
     return pictures;
@@ -123,7 +101,7 @@ tensor_block to_u8(const tensor_block& pictures, uint64_t* non_finite) {
     for (size_t i = 0; i < from.size(); i += step) {
       const auto n = std::min(step, from.size() - i);
       if (non_finite != nullptr)
-        *non_finite += count_not_finite(from.data() + i, n);
+        *non_finite += count_non_finite(dtype::f32, std::as_bytes(from.subspan(i, n)));
       truncate(from.data() + i, to + i, n);
     }
   });

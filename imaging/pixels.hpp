@@ -33,9 +33,6 @@ result<picture_shape> shape_of_u8_picture(const tensor_block& picture, std::stri
 /// @pre `picture_shape_of(pictures)` has a value and `row` is less than its count.
 tensor_block picture_of(const tensor_block& pictures, int64_t row);
 
-/// Values of f32 that are NaN or infinite; none of u8.
-uint64_t count_non_finite(const tensor_block& pictures);
-
 /// f32 to u8 as ComfyUI's SaveImage does it: clip(255 * x, 0, 255), truncated; NaN becomes 0.
 /// A u8 tensor is handed back as it is. @pre the type is f32 or u8.
 /// @param non_finite if given, `count_non_finite` of the same pass over the pixels.
