@@ -18,6 +18,7 @@
 
 #include "actors/listening_socket.hpp"
 #include "actors/tcp_socket.hpp"
+#include "messages/descriptor.hpp"
 #include "messages/node_view.hpp"
 
 namespace luna {
@@ -31,25 +32,6 @@ constexpr std::chrono::seconds linger_time{1};
 
 /// Pause after the process has run out of descriptors.
 constexpr std::chrono::milliseconds accept_pause{100};
-
-class descriptor {
-public:
-  explicit descriptor(int fd = -1) noexcept : fd_(fd) {}
-  descriptor(descriptor&& x) noexcept : fd_(x.release()) {}
-  descriptor& operator=(descriptor&& x) noexcept {
-    std::swap(fd_, x.fd_);
-    return *this;
-  }
-  ~descriptor() {
-    if (fd_ >= 0)
-      ::close(fd_);
-  }
-  int get() const noexcept { return fd_; }
-  int release() noexcept { return std::exchange(fd_, -1); }
-
-private:
-  int fd_;
-};
 
 /// A peer that is not a link yet, or never will be.
 struct visitor {

@@ -14,6 +14,8 @@
 #include <unistd.h>
 #include <utility>
 
+#include "messages/descriptor.hpp"
+
 namespace luna::storage {
 
 namespace {
@@ -57,22 +59,6 @@ tl::unexpected<io_failure> refuse(const char* verb, const std::string& path, int
   return io_fail(kind_of(code),
                  std::string{"cannot "} + verb + " " + path + ": " + std::strerror(code));
 }
-
-class descriptor {
-public:
-  explicit descriptor(int fd = -1) noexcept : fd_(fd) {}
-  descriptor(descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  descriptor& operator=(descriptor&&) = delete;
-  ~descriptor() {
-    if (fd_ >= 0)
-      ::close(fd_);
-  }
-  int get() const noexcept { return fd_; }
-  int release() noexcept { return std::exchange(fd_, -1); }
-
-private:
-  int fd_;
-};
 
 file_info info_of(const struct stat& x) {
   auto kind = S_ISREG(x.st_mode) ? file_kind::regular
