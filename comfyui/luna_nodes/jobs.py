@@ -19,6 +19,11 @@ PATIENCE = 10.0
 MAX_LISTED = 1000
 
 
+def ids_of(text: str) -> list[str]:
+    """The jobs that an input names, with commas between them."""
+    return [each.strip() for each in text.split(",") if each.strip()]
+
+
 def failed(service: Service) -> dict[str, Any]:
     """The failed jobs that luna remembers, the newest first."""
     return _answered(
@@ -61,7 +66,7 @@ def as_json(job: Job) -> dict[str, Any]:
         "state": job.state,
         "error": str(job.error) if job.error else "",
         "images": names,
-        "pictures": getattr(job, "pictures", ""),
+        "pictures": job.pictures,
     }
 
 

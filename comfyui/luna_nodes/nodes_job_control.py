@@ -7,10 +7,9 @@ from typing import Any
 from comfy_api.latest import io
 
 from . import jobs, service
+from .fingerprints import always_new
 from .refusal import LunaRefusalError
 from .watch import watched
-
-NEVER_CACHED = float("nan")
 
 RETRY, DISCARD, RETRY_ALL = "retry", "discard", "retry all failed"
 
@@ -44,7 +43,7 @@ class LunaFailedSave(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(cls, **_inputs: Any) -> float:
-        return NEVER_CACHED
+        return always_new()
 
     @classmethod
     def execute(cls, job_id: str = "", action: str = RETRY) -> io.NodeOutput:
@@ -57,7 +56,7 @@ class LunaFailedSave(io.ComfyNode):
 
 
 def _done(luna: service.Service, job_id: str, action: str) -> list[dict[str, Any]]:
-    ids = [each.strip() for each in job_id.split(",") if each.strip()]
+    ids = jobs.ids_of(job_id)
     if action == RETRY_ALL:
         listed = jobs.failed(luna)
         if not listed["success"]:

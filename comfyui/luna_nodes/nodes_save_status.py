@@ -11,6 +11,7 @@ from luna_client import Job, LunaError
 
 from . import service, written
 from .fingerprints import always_new
+from .jobs import ids_of
 from .refusal import LunaRefusalError
 from .service import Service
 
@@ -56,7 +57,7 @@ class LunaSaveStatus(io.ComfyNode):
 
     @classmethod
     def execute(cls, job_id: str = "", wait: int = 0) -> io.NodeOutput:
-        ids = [each.strip() for each in job_id.split(",") if each.strip()]
+        ids = ids_of(job_id)
         if not ids:
             text = "no job: luna took no images"
             return io.NodeOutput("none", "", 0.0, ui={"text": [text]})

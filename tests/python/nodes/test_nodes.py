@@ -261,7 +261,13 @@ def test_pixel_space_has_no_weights_and_is_comfyuis_own(
 
 @pytest.mark.parametrize(
     "node",
-    [*nodes_loaders.NODES, *nodes_save.NODES, *nodes_save_status.NODES, *nodes_daemon.NODES],
+    [
+        *nodes_loaders.NODES,
+        *nodes_save.NODES,
+        *nodes_save_status.NODES,
+        *nodes_daemon.NODES,
+        *nodes_job_control.NODES,
+    ],
     ids=lambda node: node.__name__,
 )
 def test_each_input_says_what_it_is_and_one_menu_holds_all(node: Any, service: Service) -> None:
@@ -274,7 +280,9 @@ def test_each_input_says_what_it_is_and_one_menu_holds_all(node: Any, service: S
 
 
 @pytest.mark.parametrize(
-    "node", [*nodes_daemon.NODES, *nodes_save_status.NODES], ids=lambda node: node.__name__
+    "node",
+    [*nodes_daemon.NODES, *nodes_save_status.NODES, *nodes_job_control.NODES],
+    ids=lambda node: node.__name__,
 )
 def test_the_nodes_that_ask_run_in_each_prompt(node: Any, service: Service) -> None:
     # ComfyUI compares them in tuples, where one NaN object equals itself
