@@ -170,7 +170,7 @@ class Fallback:
 
     def _worked(self) -> None:
         # what the server said beside the result; here, for the thread that asks is no node's
-        for warning in getattr(self, "warnings", ()):
+        for warning in self.warnings:
             notes.note(self.host, f"luna: {warning.message}")
         with self._lock:
             if self._wanted_here:

@@ -28,7 +28,6 @@ from .folder_check import checks
 from .notes import Once
 from .refusal import LunaRefusalError, ended
 from .service import Service, is_down
-from .written import message_of
 
 log = logging.getLogger("luna")
 
@@ -137,8 +136,7 @@ def taken_lines(made: Sequence[Submission]) -> list[str]:
 
 def warnings_of(made: Sequence[Submission]) -> str:
     """What luna warned of when it took the pictures, to follow a line; empty if of nothing."""
-    warned = (message_of(one) for each in made for one in getattr(each, "warnings", ()))
-    return "".join(f"; {message}" for message in warned)
+    return "".join(f"; {one.message}" for each in made for one in each.warnings)
 
 
 def here_line(count: int, problem: LunaError) -> str:

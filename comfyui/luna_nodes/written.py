@@ -53,14 +53,9 @@ def notes(job: Job) -> list[str]:
                 f"{image.renamed_from} was taken by another program: the picture is"
                 f" {os.path.basename(image.path) or image.filename}"
             )
-    return said + [message_of(each) for each in getattr(job, "warnings", ())]
+    return said + [each.message for each in job.warnings]
 
 
 def can_be_retried(job: Job) -> bool:
     """Whether a job has failed and luna still has its pictures."""
-    return job.state == "failed" and getattr(job, "pictures", "") != "given_up"
-
-
-def message_of(warning: Any) -> str:
-    """The sentence of a warning (docs/protocol.md); older servers send it bare."""
-    return str(warning.get("message", warning) if isinstance(warning, dict) else warning)
+    return job.state == "failed" and job.pictures != "given_up"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
 from pathlib import Path
@@ -20,6 +21,7 @@ from luna_client import (
     Job,
     NotPermittedError,
     OverloadedError,
+    ServerWarning,
     Submission,
     SubmitUncertainError,
 )
@@ -415,10 +417,8 @@ def test_what_luna_warns_of_stands_on_the_node(
     submit_async = luna.submit_async
 
     def warned(*arguments: Any, **options: Any) -> Submission:
-        taken = submit_async(*arguments, **options)
-        found = {"code": "non_finite", "message": "12 values are not finite", "count": 12}
-        object.__setattr__(taken, "warnings", (found,))
-        return taken
+        found = ServerWarning("12 values are not finite", "non_finite", 12)
+        return dataclasses.replace(submit_async(*arguments, **options), warnings=(found,))
 
     monkeypatch.setattr(luna, "submit_async", warned)
     assert save().ui["text"] == ["luna saves 3 images (job j-1); 12 values are not finite"]

@@ -8,7 +8,7 @@ import pytest
 from fake_host import FakeHost
 from fake_luna import FakeLuna
 
-from luna_client import Job, JobImage, UnknownJobError
+from luna_client import Job, JobImage, ServerWarning, UnknownJobError
 from luna_nodes.nodes_save_status import LunaSaveStatus
 from luna_nodes.refusal import LunaRefusalError
 from luna_nodes.service import Service
@@ -37,8 +37,8 @@ def test_a_job_tells_its_state_its_files_and_its_progress(service: Service, luna
 
 def test_a_name_that_was_taken_and_a_warning_are_told(service: Service, luna: FakeLuna) -> None:
     moved = JobImage(0, "done", "/out/a_2.png", renamed_from="a.png")
-    luna.jobs["j-1"] = Job("j-1", state="done", progress=1.0, images=(moved,))
-    object.__setattr__(luna.jobs["j-1"], "warnings", ({"code": "metadata", "message": "no room"},))
+    warned = (ServerWarning("no room", "metadata"),)
+    luna.jobs["j-1"] = Job("j-1", state="done", progress=1.0, images=(moved,), warnings=warned)
     assert LunaSaveStatus.execute("j-1").ui["text"][1:] == [
         "a.png was taken by another program: the picture is a_2.png",
         "no room",

@@ -13,7 +13,7 @@ from fake_host import FakeHost
 from luna_client import Job, JobImage
 from luna_nodes.history import History
 from luna_nodes.host import Host
-from luna_nodes.written import can_be_retried, message_of, sentences, written
+from luna_nodes.written import can_be_retried, notes, sentences, written
 from manual_clock import ManualClock
 
 SHOWN = [{"filename": "a.png", "subfolder": "", "type": "output"}]
@@ -49,16 +49,15 @@ def test_failures_are_told_with_their_reason() -> None:
 
 
 def test_a_failed_job_is_retried_while_its_pictures_are_kept() -> None:
-    given_up = Job("j", state="failed")
-    object.__setattr__(given_up, "pictures", "given_up")
+    given_up = Job("j", state="failed", pictures="given_up")
     assert can_be_retried(Job("j", state="failed"))
     assert not can_be_retried(given_up)
     assert not can_be_retried(Job("j", state="done"))
 
 
 def test_a_warning_is_its_sentence() -> None:
-    assert message_of({"code": "metadata", "message": "no room"}) == "no room"
-    assert message_of("old") == "old"
+    warned = {"job_id": "j", "warnings": [{"code": "metadata", "message": "no room"}, "old"]}
+    assert notes(Job.from_json(warned)) == ["no room", "old"]
 
 
 # -- what ComfyUI keeps ----------------------------------------------------------------------------
