@@ -66,6 +66,12 @@ class RawPeer:
         except ConnectionResetError:
             return True
 
+    def hang_up(self) -> None:
+        """Closes our side and waits until the server has closed the other: nothing of it is on its way any more."""
+        self.socket.shutdown(socket.SHUT_WR)
+        while not self.closed():
+            pass
+
     def _read(self, count: int) -> bytes:
         data = bytearray()
         while len(data) < count:
