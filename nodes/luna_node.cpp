@@ -185,7 +185,8 @@ int start(effective_configuration configuration) {
   if (!configuration.not_built.empty())
     spdlog::warn("the configuration has keys of parts that this version does not have yet: {}",
                  fmt::join(configuration.not_built, ", "));
-  if (auto problems = file_problems(configuration); !problems.empty())
+  auto wiring = prepare(configuration);
+  if (auto problems = file_problems(configuration, wiring); !problems.empty())
     return complain(problems, bad_configuration);
   auto data = open_data(configuration.self().data);
   if (!data)
@@ -193,11 +194,7 @@ int start(effective_configuration configuration) {
   if (auto free = check_ports(configuration); !free)
     return complain(free.error(), cannot_start);
   auto& saving = configuration.cluster.saving;
-  auto pictures = storage::make_posix_file_system({saving.file_mode, saving.folder_mode});
-  auto wiring = prepare(std::move(configuration));
-  if (!wiring)
-    return complain(wiring.error(), bad_configuration);
-  wiring->files = std::move(pictures);
+  wiring->files = storage::make_posix_file_system({saving.file_mode, saving.folder_mode});
   wiring->data = data->folder;
   return run(*wiring, *data);
 }
@@ -219,7 +216,7 @@ int main(int argc, char** argv) {
     return 0;
   }
   if (called.run->check_config) {
-    auto problems = file_problems(*configuration);
+    auto problems = file_problems(*configuration, prepare(*configuration));
     auto places = place_problems(*configuration);
     problems.insert(problems.end(), places.begin(), places.end());
     if (!problems.empty())

@@ -55,19 +55,20 @@ bool has_peers(const effective_configuration& configuration) {
 
 } // namespace
 
-std::vector<std::string> file_problems(const effective_configuration& configuration) {
+std::vector<std::string> file_problems(const effective_configuration& configuration,
+                                       const result<node_wiring>& wiring) {
   std::vector<std::string> problems;
-  auto& cluster = configuration.cluster.cluster;
-  if (cluster.tls.enabled()) {
-    auto files = check_tls_files(cluster.tls, configuration.node);
-    add(problems, files);
-    if (files)
-      add(problems, check_private_file(cluster.tls.key, "cluster.tls.key: the file"));
-    if (files && !cluster.tls.passphrase_file.empty())
+  auto& tls = configuration.cluster.cluster.tls;
+  // What could be prepared has its TLS files; else another part may have failed before them.
+  auto files = wiring ? result<void>{} : check_tls_files(tls, configuration.node);
+  add(problems, files);
+  if (files && tls.enabled()) {
+    add(problems, check_private_file(tls.key, "cluster.tls.key: the file"));
+    if (!tls.passphrase_file.empty())
       add(problems,
-          check_private_file(cluster.tls.passphrase_file, "cluster.tls.passphrase-file: the file"));
+          check_private_file(tls.passphrase_file, "cluster.tls.passphrase-file: the file"));
   }
-  if (auto wiring = prepare(configuration); !wiring)
+  if (!wiring && (files || files.error().message != wiring.error().message))
     problems.push_back(wiring.error().message);
   return problems;
 }

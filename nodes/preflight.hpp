@@ -13,9 +13,11 @@ namespace luna {
 /// The problem: a configuration that was "good" must not fail at two in the morning for a key that
 /// nobody can read. So both ask the same functions, and the check changes nothing.
 
-/// Secret, TLS files, model folders, devices, vocabularies. @returns a sentence for each that is
-/// wrong.
-std::vector<std::string> file_problems(const effective_configuration& configuration);
+/// Secret, TLS files, model folders, devices, vocabularies.
+/// @param wiring what `prepare` made of the configuration.
+/// @returns a sentence for each that is wrong.
+std::vector<std::string> file_problems(const effective_configuration& configuration,
+                                       const result<node_wiring>& wiring);
 
 /// The folders and the log file that the node writes, the addresses that it listens at: what may
 /// change until the start. @returns a sentence for each that could not be used now.
