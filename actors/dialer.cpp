@@ -11,11 +11,11 @@
 #include <poll.h>
 #include <set>
 #include <sys/socket.h>
-#include <unistd.h>
 #include <utility>
 
 #include "actors/actor_defaults.hpp"
 #include "actors/node_link.hpp"
+#include "messages/descriptor.hpp"
 #include "messages/error.hpp"
 #include "messages/node_view.hpp"
 
@@ -32,15 +32,6 @@ auto unreachable(const std::string& host, uint16_t port, const std::string& why)
   return fail(ec::unavailable,
               "cannot connect to " + host + ":" + std::to_string(port) + ": " + why);
 }
-
-/// A descriptor until somebody else owns it.
-struct open_socket {
-  int fd;
-  ~open_socket() {
-    if (fd >= 0)
-      ::close(fd);
-  }
-};
 
 /// Connects one resolved address. Returns 0 or an errno value.
 int connect_within(int fd, const addrinfo& address, std::chrono::milliseconds patience) {
@@ -88,18 +79,18 @@ result<node_link> open_link(const dial_order& order, tls::identity_source* tls) 
   auto connected = connect_tcp(order.host, order.port, connect_patience);
   if (!connected)
     return fail(connected);
-  open_socket socket{*connected};
+  descriptor socket{*connected};
   node_link link;
   if (tls != nullptr) {
-    link.session = std::make_unique<tls::tls_session>(tls->current(), socket.fd, tls::role::dial,
+    link.session = std::make_unique<tls::tls_session>(tls->current(), socket.get(), tls::role::dial,
                                                       std::vector<std::string>{order.node});
     auto until = std::chrono::steady_clock::now() + handshake_patience;
-    if (!handshake_until(*link.session, socket.fd, until))
+    if (!handshake_until(*link.session, socket.get(), until))
       return tl::make_unexpected(refused(order, link.session->problem().empty()
                                                   ? "it does not answer the TLS handshake"
                                                   : link.session->problem()));
   }
-  link.descriptor = std::exchange(socket.fd, -1);
+  link.descriptor = socket.release();
   return link;
 }
 
@@ -161,10 +152,10 @@ result<int> connect_tcp(const std::string& host, uint16_t port,
   std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> guard{list, &::freeaddrinfo};
   int problem = EHOSTUNREACH;
   for (auto* x = list; x != nullptr; x = x->ai_next) {
-    open_socket s{::socket(x->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)};
-    problem = s.fd < 0 ? errno : connect_within(s.fd, *x, patience);
+    descriptor socket{::socket(x->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)};
+    problem = socket.get() < 0 ? errno : connect_within(socket.get(), *x, patience);
     if (problem == 0)
-      return std::exchange(s.fd, -1);
+      return socket.release();
   }
   return unreachable(host, port, std::strerror(problem));
 }

@@ -76,22 +76,21 @@ std::vector<place> places_of(const addrinfo* found) {
   return places;
 }
 
-/// A descriptor that has the address, or -1 with errno.
+/// A socket that has the address; if it is invalid, errno says why.
 /// @param alone the only address: "::" then takes IPv4 as well.
-int open_listener(const place& at, bool alone, bool listening) {
+descriptor open_listener(const place& at, bool alone, bool listening) {
   auto v6 = at.address.ss_family == AF_INET6;
-  auto descriptor = socket(at.address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  if (descriptor < 0)
-    return -1;
-  if (set_options(descriptor)
-      && (!v6 || set_option(descriptor, IPPROTO_IPV6, IPV6_V6ONLY, alone ? 0 : 1))
-      && bind(descriptor, reinterpret_cast<const sockaddr*>(&at.address), at.size) == 0
-      && (!listening || listen(descriptor, backlog) == 0))
-    return descriptor;
+  descriptor made{socket(at.address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
+  auto fd = made.get();
+  if (fd < 0
+      || (set_options(fd) && (!v6 || set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, alone ? 0 : 1))
+          && bind(fd, reinterpret_cast<const sockaddr*>(&at.address), at.size) == 0
+          && (!listening || listen(fd, backlog) == 0)))
+    return made;
   auto problem = errno;
-  close(descriptor);
+  made = descriptor{};
   errno = problem;
-  return -1;
+  return made;
 }
 
 bool not_on_this_machine(int problem) {
@@ -180,14 +179,14 @@ result<std::vector<listening_socket>> listening_socket::bind_to(const std::strin
       if (port == 0 && !sockets.empty())
         set_port(at.address, sockets.front().port());
       listening_socket socket;
-      socket.descriptor_ = open_listener(at, places.size() == 1, listening);
+      socket.socket_ = open_listener(at, places.size() == 1, listening);
       last_problem = errno;
-      failed = socket.descriptor_ < 0 && !not_on_this_machine(last_problem);
+      failed = socket.descriptor() < 0 && !not_on_this_machine(last_problem);
       if (failed)
         break;
-      if (socket.descriptor_ < 0)
+      if (socket.descriptor() < 0)
         continue;
-      socket.port_ = bound_port(socket.descriptor_).value_or(port);
+      socket.port_ = bound_port(socket.descriptor()).value_or(port);
       sockets.push_back(std::move(socket));
     }
     if (!failed && !sockets.empty())
@@ -198,24 +197,6 @@ result<std::vector<listening_socket>> listening_socket::bind_to(const std::strin
       set_port(at.address, 0);
   }
   return fail(ec::unavailable, "cannot listen on " + name + ": " + why_not(last_problem, port));
-}
-
-listening_socket::listening_socket(listening_socket&& other) noexcept
-  : descriptor_(std::exchange(other.descriptor_, -1)), port_(other.port_) {}
-
-listening_socket& listening_socket::operator=(listening_socket&& other) noexcept {
-  std::swap(descriptor_, other.descriptor_);
-  std::swap(port_, other.port_);
-  return *this;
-}
-
-listening_socket::~listening_socket() {
-  if (descriptor_ >= 0)
-    close(descriptor_);
-}
-
-int listening_socket::release() noexcept {
-  return std::exchange(descriptor_, -1);
 }
 
 std::vector<std::string> dialable_addresses(std::span<const listening_socket> sockets) {

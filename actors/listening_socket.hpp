@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "messages/descriptor.hpp"
 #include "messages/result.hpp"
 
 namespace luna {
@@ -25,24 +26,19 @@ public:
   /// Whether listen_on would succeed now, without listening. @param port 0: only the address.
   static result<void> check(const std::string& host, uint16_t port);
 
-  listening_socket() = default;
-  listening_socket(listening_socket&& other) noexcept;
-  listening_socket& operator=(listening_socket&& other) noexcept;
-  ~listening_socket();
-
   /// As bound.
   uint16_t port() const noexcept { return port_; }
 
-  int descriptor() const noexcept { return descriptor_; }
+  int descriptor() const noexcept { return socket_.get(); }
 
   /// Hands the descriptor to the caller, who closes it.
-  int release() noexcept;
+  int release() noexcept { return socket_.release(); }
 
 private:
   static result<std::vector<listening_socket>> bind_to(const std::string& host, uint16_t port,
                                                        bool listening);
 
-  int descriptor_ = -1;
+  luna::descriptor socket_;
   uint16_t port_ = 0;
 };
 

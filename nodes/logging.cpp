@@ -15,6 +15,8 @@
 #include <unistd.h>
 #include <utility>
 
+#include "messages/descriptor.hpp"
+
 namespace luna {
 
 namespace {
@@ -41,19 +43,13 @@ class log_file : public spdlog::sinks::base_sink<std::mutex> {
 public:
   explicit log_file(std::string path) : path_(std::move(path)) {}
 
-  ~log_file() override {
-    if (descriptor_ >= 0)
-      ::close(descriptor_);
-  }
-
   /// @returns false with errno; what was open stays open.
   bool open() {
-    auto descriptor = ::open(path_.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
-    if (descriptor < 0)
+    descriptor opened{::open(path_.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600)};
+    if (opened.get() < 0)
       return false;
     std::lock_guard guard{mutex_};
-    if (auto old = std::exchange(descriptor_, descriptor); old >= 0)
-      ::close(old);
+    file_ = std::move(opened);
     return true;
   }
 
@@ -64,7 +60,7 @@ protected:
     spdlog::memory_buf_t line;
     formatter_->format(message, line);
     for (size_t done = 0; done < line.size();) {
-      auto n = ::write(descriptor_, line.data() + done, line.size() - done);
+      auto n = ::write(file_.get(), line.data() + done, line.size() - done);
       if (n < 0 && errno == EINTR)
         continue;
       if (n <= 0)
@@ -77,7 +73,7 @@ protected:
 
 private:
   std::string path_;
-  int descriptor_ = -1;
+  descriptor file_;
 };
 
 failure cannot_open(const std::string& path) {

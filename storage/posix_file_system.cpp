@@ -341,6 +341,7 @@ private:
     auto ok = check(one);
     return ok ? check(other) : ok;
   }
+
   descriptor fd_;
   std::string path_;
   file_modes modes_;
