@@ -123,8 +123,7 @@ void wake_for_next_deadline(self_pointer self) {
   auto next = std::min_element(state.waiting.begin(), state.waiting.end(), [](auto& x, auto& y) {
                 return x.second.request->deadline < y.second.request->deadline;
               })->second.request->deadline;
-  if (auto delay = state.wake.plan(self->clock().now(), next))
-    self->delayed_send(self, *delay, expire_atom_v, state.wake.generation());
+  schedule(self, state.wake, next);
 }
 
 void expire(self_pointer self, uint64_t generation) {

@@ -74,11 +74,6 @@ std::vector<Key> overdue(const std::map<Key, Call>& calls, wake_up::time_point n
   return keys;
 }
 
-void plan_wake_up(self_pointer self, wake_up::time_point deadline) {
-  if (auto delay = self->state.wake.plan(self->clock().now(), deadline))
-    self->delayed_send(self, *delay, expire_atom_v, self->state.wake.generation());
-}
-
 void expire(self_pointer self, uint64_t generation) {
   auto& state = self->state;
   if (!state.wake.woke(generation))
@@ -90,7 +85,7 @@ void expire(self_pointer self, uint64_t generation) {
   for (auto& key : overdue(state.incoming, now, next))
     drop(self, key);
   if (next)
-    plan_wake_up(self, *next);
+    schedule(self, state.wake, *next);
 }
 
 } // namespace
@@ -107,7 +102,7 @@ void exchange_calls::add(chunk_grant& left, const chunk_grant& more) {
 
 wake_up::time_point exchange_calls::watch_deadline(self_pointer self, uint32_t deadline_ms) {
   auto deadline = self->clock().now() + std::chrono::milliseconds{deadline_ms} + grace;
-  plan_wake_up(self, deadline);
+  schedule(self, self->state.wake, deadline);
   return deadline;
 }
 

@@ -65,8 +65,7 @@ void watch_deadlines(self_pointer self) {
   auto& state = self->state;
   if (state.deadlines.empty())
     return;
-  if (auto delay = state.wake.plan(self->clock().now(), state.deadlines.begin()->first))
-    self->delayed_send(self, *delay, expire_atom_v, state.wake.generation());
+  schedule(self, state.wake, state.deadlines.begin()->first);
 }
 
 void expire(self_pointer self, uint64_t generation) {

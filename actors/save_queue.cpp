@@ -62,11 +62,6 @@ void end_wait(self_pointer self, const waiter_key& key, result<std::string> answ
     self->demonitor(key.first);
 }
 
-void plan_wake_up(self_pointer self, wake_up::time_point deadline) {
-  if (auto delay = self->state.wake.plan(self->clock().now(), deadline))
-    self->delayed_send(self, *delay, expire_atom_v, self->state.wake.generation());
-}
-
 caf::result<std::string> wait(self_pointer self, const std::string& job, uint32_t timeout_ms) {
   auto& state = self->state;
   auto who = caf::actor_cast<caf::actor_addr>(self->current_sender());
@@ -77,7 +72,7 @@ caf::result<std::string> wait(self_pointer self, const std::string& job, uint32_
     self->monitor(who); // it, or its node, may die
   // Registered before the store is asked: a change in between is not lost.
   state.waiters.emplace(key, save_queue_state::waiter{job, promise, deadline});
-  plan_wake_up(self, deadline);
+  schedule(self, state.wake, deadline);
   timed_request(self, store_patience, state.store, status_atom_v, job)
     .then(
       [self, key](std::string& x) {
@@ -109,7 +104,7 @@ void end_overdue_waits(self_pointer self, uint64_t generation) {
     }
   }
   if (next)
-    plan_wake_up(self, *next);
+    schedule(self, state.wake, *next);
 }
 
 /// Who waited is gone.

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <optional>
 
+#include "messages/type_ids.hpp"
+
 namespace luna {
 
 /// When an actor with many deadlines looks at them next.
@@ -47,5 +49,13 @@ private:
   std::optional<time_point> at_;
   uint64_t generation_ = 0;
 };
+
+/// Sends (expire_atom, generation) to the actor itself by the deadline, if none is on its way that
+/// is early enough.
+template <class Self>
+void schedule(Self* self, wake_up& wake, wake_up::time_point deadline) {
+  if (auto delay = wake.plan(self->clock().now(), deadline))
+    self->delayed_send(self, *delay, expire_atom_v, wake.generation());
+}
 
 } // namespace luna
