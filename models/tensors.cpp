@@ -120,7 +120,8 @@ result<tensor_block> convert(const tensor_block& block, dtype type) {
                                    + " cannot be sent as " + std::string{to_string(type)});
   return guarded([&]() -> result<tensor_block> {
     auto made = block_of(view_of(block).to(scalar_type_of(type)));
-    if (auto lost = count_non_finite(made) - count_non_finite(block); lost > 0)
+    auto broken = count_non_finite(made);
+    if (auto lost = broken == 0 ? 0 : broken - count_non_finite(block); lost > 0)
       return fail(ec::bad_request,
                   std::to_string(lost) + " of its values are too large for "
                     + std::string{to_string(type)}
