@@ -39,7 +39,7 @@ OIIO::ImageSpec spec_of(const tensor_block& image, const std::string& date = {})
 }
 
 /// Of an attribute in OpenEXR.
-constexpr size_t longest_exr_name = 255;
+constexpr size_t max_exr_name = 255;
 
 /// Names that others look for stay; no other can be taken for one of OpenEXR's own ("compression").
 std::string exr_name(const std::string& key) {
@@ -86,7 +86,7 @@ encode_tiff(const tensor_block& image, std::span<const text_chunk> text, const s
 }
 
 bool is_exr_key(const std::string& key) {
-  return exr_name(key).size() <= longest_exr_name;
+  return exr_name(key).size() <= max_exr_name;
 }
 
 result<std::vector<std::byte>>

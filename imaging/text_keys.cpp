@@ -14,7 +14,7 @@ namespace luna::imaging {
 
 namespace {
 
-constexpr size_t longest_keyword = 79;
+constexpr size_t max_keyword = 79;
 
 /// UTF-8 to Latin-1; nothing if a character is beyond it or the bytes are no UTF-8.
 std::optional<std::string> latin1_of(std::string_view text) {
@@ -44,7 +44,7 @@ std::string escape(char16_t unit) {
 
 bool is_png_keyword(std::string_view key) {
   const auto latin1 = latin1_of(key);
-  if (!latin1 || latin1->empty() || latin1->size() > longest_keyword)
+  if (!latin1 || latin1->empty() || latin1->size() > max_keyword)
     return false;
   return std::all_of(latin1->begin(), latin1->end(), [](char c) {
     const auto byte = static_cast<uint8_t>(c);
@@ -60,11 +60,11 @@ std::string png_keyword_of(std::string_view key) {
   if (is_png_keyword(key))
     return std::string{key};
   auto text = ascii_key(key);
-  if (text.size() <= longest_keyword)
+  if (text.size() <= max_keyword)
     return text;
   std::array<char, 10> mark;
   std::snprintf(mark.data(), mark.size(), "~%08x", libdeflate_crc32(0, key.data(), key.size()));
-  text.resize(longest_keyword - 9);
+  text.resize(max_keyword - 9);
   // Half an escape would read as another character.
   if (const auto cut = text.rfind('\\'); cut != std::string::npos && text.size() - cut < 6)
     text.resize(cut);
