@@ -25,6 +25,8 @@ json image_object(const storage::image_status& image) {
     x["path"] = path_of(image.name);
   x["subfolder"] = image.name.subfolder;
   x["filename"] = image.name.filename;
+  if (!image.renamed_from.empty())
+    x["renamed_from"] = image.renamed_from;
   if (image.state == storage::image_state::discarded)
     x["discarded"] = true;
   if (!image.error.empty())

@@ -15,6 +15,8 @@
 
 namespace luna {
 
+using names_there = storage::name_reservations::names_there;
+
 /// How an image ended in an attempt.
 struct image_report {
   uint32_t image = 0;
@@ -62,6 +64,10 @@ using save_store_actor = caf::typed_actor<
   // From a worker: an image is complete in its temporary file. True when that is durable.
   caf::replies_to<publish_atom, std::string, uint32_t,
                   std::shared_ptr<const storage::file_identity>>::with<bool>,
+  // From a worker: another program has the image's name. The next free one, promised; the names
+  // that stand at a remote target are said along, for a folder none are.
+  caf::replies_to<resolve_atom, std::string, uint32_t, std::shared_ptr<const names_there>>::with<
+    std::shared_ptr<const storage::file_name>>,
   // From a worker: an image has its name or could not be written.
   caf::reacts_to<answer_atom, std::string, image_report>,
   // From a worker: the attempt is over. The worker is idle now.
@@ -104,3 +110,5 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(luna::attempt_report)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(std::shared_ptr<luna::storage::new_job>)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(std::shared_ptr<const luna::storage::file_identity>)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(std::shared_ptr<const luna::storage::job_work>)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(std::shared_ptr<const luna::names_there>)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(std::shared_ptr<const luna::storage::file_name>)

@@ -226,8 +226,8 @@ result<save_front_actor> start_save_queue(caf::actor_system& system, save_queue_
   tell_recovery(opened->report);
   auto store = std::make_shared<save_store_options>();
   store->store = std::move(opened->store);
-  store->targets = std::make_shared<const storage::target_table>(
-    storage::target_table{std::make_shared<storage::publisher>(options.files), options.targets});
+  store->targets = std::make_shared<const storage::target_table>(storage::target_table{
+    std::make_shared<storage::publisher>(options.files, store->store->node()), options.targets});
   store->min_workers = options.min_workers;
   store->max_workers = options.max_workers;
   store->idle_timeout = options.idle_timeout;

@@ -233,6 +233,17 @@ caf::result<bool> record(self_pointer self, const std::string& id, uint32_t imag
   return self->state.records.back().promise;
 }
 
+using shared_name = std::shared_ptr<const storage::file_name>;
+
+caf::result<shared_name> rename(self_pointer self, const std::string& id, uint32_t image,
+                                const std::shared_ptr<const names_there>& there) {
+  auto name = self->state.store->rename(id, image, there.get());
+  if (!name)
+    return make_error(name.error());
+  spdlog::warn("job {} writes {}: another program took the promised name", id, name->filename);
+  return std::make_shared<const storage::file_name>(std::move(*name));
+}
+
 void worker_down(self_pointer self, const caf::down_msg& x) {
   std::erase_if(self->state.listers, [&](auto& lister) { return lister.second == x.source; });
   auto node = self->state.workers.extract(x.source);
@@ -330,6 +341,10 @@ save_store(self_pointer self, std::shared_ptr<save_store_options> options, save_
     [self](publish_atom, const std::string& id, uint32_t image,
            const std::shared_ptr<const storage::file_identity>& identity) {
       return record(self, id, image, *identity);
+    },
+    [self](resolve_atom, const std::string& id, uint32_t image,
+           const std::shared_ptr<const names_there>& there) {
+      return rename(self, id, image, there);
     },
     [self](answer_atom, const std::string& id, const image_report& x) { image_ended(self, id, x); },
     [self](release_atom, const std::string& id, const attempt_report& x) {

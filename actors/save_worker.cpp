@@ -16,17 +16,26 @@ using self_pointer = save_worker_actor::stateful_pointer<save_worker_state>;
 /// A disk may take long to sync; the record of an image waits for all that were before it.
 constexpr std::chrono::seconds record_patience{120};
 
+/// Names that other programs take from under one image before its attempt has failed.
+constexpr int most_renames = 100;
+
 void write_next(self_pointer self);
+void record_and_reveal(self_pointer self, const storage::job_work::image& image,
+                       storage::staged_object staged);
 
 storage::publish_request request_of(const save_worker_state& state,
                                     const storage::job_work::image& image) {
-  return {image.name, storage::temporary_name(state.work->id, image.index)};
+  if (!state.renamed)
+    return storage::request_of(state.work->id, image.index, image.name, image.marker);
+  return storage::request_of(state.work->id, image.index, *state.renamed);
 }
 
 void report(self_pointer self, image_report x) {
   auto& state = self->state;
   self->send(state.store, answer_atom_v, state.work->id, std::move(x));
   ++state.next;
+  state.renamed.reset();
+  state.renames = 0;
 }
 
 /// What is wrong with an image or with its name will be so the next time.
@@ -64,6 +73,59 @@ void end_attempt(self_pointer self, const std::string& error) {
   state.work.reset();
 }
 
+/// What stands at a remote target beside the name that was taken; null for a folder.
+result<std::shared_ptr<const names_there>> names_beside(save_worker_state& state,
+                                                        const storage::job_work::image& image) {
+  auto* remote = dynamic_cast<storage::remote_target*>(state.target);
+  if (!remote)
+    return nullptr;
+  auto names = remote->names(image.name.subfolder, image.stem);
+  if (!names)
+    return fail(names);
+  return std::make_shared<const names_there>(names_there{{image.name.subfolder, *names}});
+}
+
+failure every_name_taken(const storage::publish_request& request) {
+  return {ec::unavailable,
+          request.name.filename + " and " + std::to_string(most_renames)
+            + " names before it were taken by other programs",
+          1000,
+          {}};
+}
+
+/// Stages the picture and asks for its record, or reports why it cannot.
+void stage(self_pointer self, const storage::job_work::image& image) {
+  auto& state = self->state;
+  auto staged = state.target->write(request_of(state, image), state.file.bytes);
+  if (!staged)
+    return report_failure(self, image, staged.error());
+  record_and_reveal(self, image, std::move(*staged));
+}
+
+/// Another program has the name: the store gives the image the next free one.
+void take_another_name(self_pointer self, const storage::job_work::image& image) {
+  auto& state = self->state;
+  auto there = names_beside(state, image);
+  if (!there) {
+    report_failure(self, image, there.error());
+    return write_next(self);
+  }
+  self->request(state.store, record_patience, resolve_atom_v, state.work->id, image.index, *there)
+    .then(
+      [self, &image](const std::shared_ptr<const storage::file_name>& name) {
+        auto& state = self->state;
+        state.renamed = *name;
+        auto current = state.next;
+        stage(self, image);
+        if (state.next != current || !state.away.empty())
+          write_next(self);
+      },
+      [self, &image](const caf::error& err) {
+        report_failure(self, image, to_failure(err, "the save store"));
+        write_next(self);
+      });
+}
+
 /// The picture is staged; it gets its name once the record of that is durable.
 void record_and_reveal(self_pointer self, const storage::job_work::image& image,
                        storage::staged_object staged) {
@@ -77,12 +139,14 @@ void record_and_reveal(self_pointer self, const storage::job_work::image& image,
         auto& state = self->state;
         auto request = request_of(state, image);
         auto done = state.target->reveal(request, staged);
-        if (done) {
+        if (done && *done == storage::reveal_outcome::revealed) {
           report(self, {image.index, {}, state.encoder->outcome(image), state.file.detail});
-        } else { // the last attempt must not leave it lying about
-          state.target->discard(request, staged);
-          report_failure(self, image, done.error());
+          return write_next(self);
         }
+        state.target->discard(request, staged); // the last attempt must not leave it lying about
+        if (done && ++state.renames <= most_renames)
+          return take_another_name(self, image);
+        report_failure(self, image, done ? every_name_taken(request) : done.error());
         write_next(self);
       },
       [self, &image, staged](const caf::error& err) {
@@ -113,10 +177,7 @@ void write_image(self_pointer self, const storage::job_work::image& image) {
   if (!file)
     return report_unmade(self, image, file.error());
   state.file = std::move(*file);
-  auto staged = state.target->write(request, state.file.bytes);
-  if (!staged)
-    return report_failure(self, image, staged.error());
-  record_and_reveal(self, image, std::move(*staged));
+  stage(self, image);
 }
 
 /// A loop, for a job may have ten thousand images and all of them may fail.

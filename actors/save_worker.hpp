@@ -34,6 +34,8 @@ struct save_worker_state {
   storage::target* target = nullptr;             ///< of `work`
   size_t next = 0;                               ///< image of `work` that is done next
   encoded_file file;                             ///< of the image that waits for its record
+  std::optional<storage::file_name> renamed;     ///< the new name of that image, if it got one
+  int renames = 0;                               ///< of that image
   std::string away;                              ///< why the target cannot be used, or empty
   bool has_final_failure = false;                ///< of an image, that another attempt would meet
   bool has_passing_failure = false;              ///< of an image, that may go away

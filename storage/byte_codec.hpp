@@ -44,6 +44,20 @@ public:
     return value;
   }
 
+  bool get_bool() {
+    auto x = get<uint8_t>();
+    require(x <= 1);
+    return x == 1;
+  }
+
+  /// @param last the highest value there is.
+  template <class Enum>
+  Enum get_enum(Enum last) {
+    auto x = get<uint8_t>();
+    require(x <= static_cast<uint8_t>(last));
+    return ok() ? static_cast<Enum>(x) : Enum{};
+  }
+
   std::string get_text() {
     auto size = get<uint32_t>();
     if (size > left_.size()) {

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -31,6 +32,32 @@ struct file_info {
   file_kind kind = file_kind::other;
   uint64_t inode = 0;
   uint64_t size = 0; ///< bytes
+
+  /// Of an open file: which file system it is on, the same after a restart of the machine; 0 where
+  /// that is not known.
+  uint64_t device = 0;
+};
+
+/// Which folder a handle is of, as long as the machine runs.
+struct folder_id {
+  uint64_t device = 0;
+  uint64_t inode = 0;
+  friend bool operator==(const folder_id&, const folder_id&) = default;
+};
+
+/// Tells which names come to a folder and which go, so that a large one is listed once.
+class folder_watch {
+public:
+  virtual ~folder_watch() = default;
+
+  struct change {
+    std::string name;
+    bool added = false; ///< else removed
+  };
+
+  /// What happened since the last call, in its order; nothing once that is not known any more: then
+  /// this watch is of no further use.
+  virtual std::optional<std::vector<change>> changes() = 0;
 };
 
 /// How a file is opened. Never through a symbolic link.
@@ -89,11 +116,25 @@ public:
 
   virtual io_result<std::shared_ptr<file>> open(std::string_view name, open_mode mode) = 0;
 
+  /// Makes an empty file that has no name: it goes with its last handle, and with the process,
+  /// unless `link_new` names it. `not_supported` where the file system has no such files.
+  virtual io_result<std::shared_ptr<file>> create_unnamed() = 0;
+
+  /// Gives a file from `create_unnamed` of this directory its name, atomically; `exists`, and
+  /// nothing changed, if the name is taken.
+  virtual io_result<void> link_new(file& unnamed, std::string_view name) = 0;
+
   /// What stands under a name (a link is a link); `not_found` if nothing.
   virtual io_result<file_info> info(std::string_view name) = 0;
 
   /// All names but "." and "..", in no order.
   virtual io_result<std::vector<std::string>> list() = 0;
+
+  virtual io_result<folder_id> id() = 0;
+
+  /// Watches the names from now on; null where changes by others may go unseen (a network file
+  /// system) or the system has no watch left.
+  virtual std::unique_ptr<folder_watch> watch() = 0;
 
   /// Renames atomically and replaces what is there.
   virtual io_result<void> rename(std::string_view from, std::string_view to) = 0;

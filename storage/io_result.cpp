@@ -24,6 +24,8 @@ std::string_view to_string(io_kind kind) {
     return "locked";
   case io_kind::broken:
     return "broken";
+  case io_kind::not_supported:
+    return "not_supported";
   case io_kind::other:
     break;
   }

@@ -23,6 +23,7 @@ enum class io_kind : uint8_t {
   bad_name,      ///< ENAMETOOLONG, EINVAL for a name, "..", "/" in a component
   locked,        ///< EWOULDBLOCK of a lock
   broken,        ///< EIO and everything that says the medium failed
+  not_supported, ///< EOPNOTSUPP: this file system cannot do that
   other,
 };
 

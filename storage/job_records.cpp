@@ -1,9 +1,7 @@
 #include "storage/job_records.hpp"
 
-#include <algorithm>
-#include <limits>
-
 #include "storage/byte_codec.hpp"
+#include "storage/record_additions.hpp"
 
 namespace luna::storage {
 
@@ -40,25 +38,12 @@ sha256_digest get_digest(byte_reader& from) {
   return x;
 }
 
-bool get_bool(byte_reader& from) {
-  auto x = from.get<uint8_t>();
-  from.require(x <= 1);
-  return x == 1;
-}
-
-template <class Enum>
-Enum get_enum(byte_reader& from, Enum last) {
-  auto x = from.get<uint8_t>();
-  from.require(x <= static_cast<uint8_t>(last));
-  return from.ok() ? static_cast<Enum>(x) : Enum{};
-}
-
 file_name get_name(byte_reader& from) {
   file_name x;
   x.root = from.get_text();
   x.subfolder = from.get_text();
   x.filename = from.get_text();
-  x.overwrite = get_bool(from);
+  x.overwrite = from.get_bool();
   return x;
 }
 
@@ -68,46 +53,6 @@ file_identity get_identity(byte_reader& from) {
   x.size = from.get<uint64_t>();
   x.digest = get_digest(from);
   return x;
-}
-
-/// What older records do not have.
-void get_target(byte_reader& from, std::string& target) {
-  if (!from.ok() || from.at_end())
-    return;
-  target = from.get_text();
-  from.require(!target.empty());
-}
-
-void put_target(byte_writer& to, const std::string& target) {
-  if (!target.empty())
-    to.put(target);
-}
-
-/// The same of an accepted record: the target, then the details, each of the two only if needed.
-void get_additions(byte_reader& from, accepted_record& x) {
-  if (!from.ok() || from.at_end())
-    return;
-  x.target = from.get_text();
-  if (!from.ok() || from.at_end()) {
-    from.require(!x.target.empty());
-    return;
-  }
-  bool any = false;
-  for (auto& image : x.images) {
-    image.detail = from.get_text();
-    any = any || !image.detail.empty();
-  }
-  from.require(any);
-}
-
-void put_additions(byte_writer& to, const accepted_record& x) {
-  bool any = std::any_of(x.images.begin(), x.images.end(),
-                         [](auto& image) { return !image.detail.empty(); });
-  if (!any)
-    return put_target(to, x.target);
-  to.put(x.target);
-  for (auto& image : x.images)
-    to.put(image.detail);
 }
 
 accepted_record get_accepted(byte_reader& from) {
@@ -122,7 +67,7 @@ accepted_record get_accepted(byte_reader& from) {
   for (auto n = from.get_count(); n > 0 && from.ok(); --n) {
     accepted_image image;
     image.name = get_name(from);
-    image.type = get_enum(from, dtype::f8_e5m2);
+    image.type = from.get_enum(dtype::f8_e5m2);
     for (auto rank = from.get_count(); rank > 0 && from.ok(); --rank)
       image.shape.push_back(from.get<int64_t>());
     x.images.push_back(std::move(image));
@@ -139,6 +84,7 @@ publishing_record get_publishing(byte_reader& from) {
   x.name = get_name(from);
   x.temporary = from.get_text();
   x.identity = get_identity(from);
+  get_additions(from, x);
   return x;
 }
 
@@ -146,7 +92,7 @@ image_done_record get_image_done(byte_reader& from) {
   image_done_record x;
   x.id = from.get_text();
   x.image = from.get<uint32_t>();
-  x.state = get_enum(from, image_state::cancelled);
+  x.state = from.get_enum(image_state::cancelled);
   x.detail = from.get_text();
   from.require(is_written(x.state));
   return x;
@@ -157,11 +103,11 @@ snapshot_record get_snapshot(byte_reader& from) {
   x.id = from.get_text();
   x.key = from.get_text();
   x.digest = get_digest(from);
-  x.state = get_enum(from, job_state::cancelled);
+  x.state = from.get_enum(job_state::cancelled);
   x.attempts = from.get<uint32_t>();
   x.interruptions = from.get<uint32_t>();
-  x.cancel_requested = get_bool(from);
-  x.pixels = get_enum(from, pixel_state::given_up);
+  x.cancel_requested = from.get_bool();
+  x.pixels = from.get_enum(pixel_state::given_up);
   x.created = get_time(from);
   x.ended = get_time(from);
   x.next_attempt = get_time(from);
@@ -170,15 +116,15 @@ snapshot_record get_snapshot(byte_reader& from) {
   for (auto n = from.get_count(); n > 0 && from.ok(); --n) {
     snapshot_record::image image;
     image.name = get_name(from);
-    image.state = get_enum(from, image_state::cancelled);
+    image.state = from.get_enum(image_state::cancelled);
     image.error = from.get_text();
     image.detail = from.get_text();
-    if (get_bool(from))
+    if (from.get_bool())
       image.recorded = get_identity(from);
     x.images.push_back(std::move(image));
   }
   from.require(!x.images.empty());
-  get_target(from, x.target);
+  get_additions(from, x);
   return x;
 }
 
@@ -223,6 +169,7 @@ std::string encode(const publishing_record& x) {
   put(to, x.name);
   to.put(x.temporary);
   put(to, x.identity);
+  put_additions(to, x);
   return to.take();
 }
 
@@ -260,7 +207,7 @@ std::string encode(const snapshot_record& x) {
     if (image.recorded)
       put(to, *image.recorded);
   }
-  put_target(to, x.target);
+  put_additions(to, x);
   return to.take();
 }
 

@@ -13,7 +13,8 @@
 
 /// The payloads of the log's records. The layouts are on disk: a field may be added only with a new
 /// format number, or, as `target` and the images' details, at the end and only where there are any:
-/// without them the bytes are what they always were.
+/// without them the bytes are what they always were. What came later stands behind these in
+/// additions, each a tag and its bytes; a tag that is not known is skipped.
 namespace luna::storage {
 
 /// An image as the accepted record has it.
@@ -22,6 +23,7 @@ struct accepted_image {
   dtype type = dtype::u8;
   std::vector<int64_t> shape;
   std::string detail;
+  std::optional<name_request> wanted = {}; ///< what the name was made of; older records lack it
 
   friend bool operator==(const accepted_image&, const accepted_image&) = default;
 };
@@ -55,6 +57,7 @@ struct publishing_record {
   file_name name;
   std::string temporary;
   file_identity identity;
+  std::string renamed_from = {}; ///< image_status::renamed_from
   friend bool operator==(const publishing_record&, const publishing_record&) = default;
 };
 
@@ -77,6 +80,7 @@ struct snapshot_record {
     std::string error;
     std::string detail;
     std::optional<file_identity> recorded;
+    std::string renamed_from = {};
     friend bool operator==(const image&, const image&) = default;
   };
 

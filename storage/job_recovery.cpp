@@ -1,8 +1,10 @@
 #include "storage/job_recovery.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <utility>
+
+#include "storage/job_names.hpp"
+#include "storage/node_identity.hpp"
 
 namespace luna::storage {
 
@@ -11,14 +13,6 @@ namespace {
 /// How many attempts may die with the process, without any progress, before a job is given up. Far
 /// above `attempts`: a node that is killed again and again is no fault of the job.
 constexpr uint32_t interruptions_per_attempt = 3;
-
-/// The time in an id, in ms; 0 if it is none of ours.
-int64_t time_of(std::string_view id) {
-  int64_t time = 0;
-  if (id.starts_with("j-"))
-    std::from_chars(id.data() + 2, id.data() + id.size(), time, 16);
-  return time;
-}
 
 } // namespace
 
@@ -31,6 +25,9 @@ result<job_store::opened> job_store::open(std::shared_ptr<file_system> files,
   auto index_folder = make_below(data, "index");
   if (!index_folder)
     return fail_io(index_folder);
+  auto node = node_identity(*data, options.log.random);
+  if (!node)
+    return fail(node);
   auto log = job_log::open(*log_folder, options.log);
   if (!log)
     return fail(log);
@@ -40,8 +37,8 @@ result<job_store::opened> job_store::open(std::shared_ptr<file_system> files,
   opened x;
   x.report.damages = std::move(log->damages);
   x.report.index_rebuilt = std::move(index->rebuilt);
-  x.store.reset(new job_store{std::move(files), std::move(log->log), std::move(index->index),
-                              std::move(options)});
+  x.store.reset(new job_store{std::move(files), std::move(*node), std::move(log->log),
+                              std::move(index->index), std::move(options)});
   store_recovery{*x.store, x.report}.run(std::move(log->records));
   x.store->damages_ += x.report.damages.size();
   // What was found out is written down; if that fails now it is found out again next time.
@@ -78,7 +75,7 @@ void store_recovery::gather(found_record found) {
   }
   auto id = job_of(*record);
   auto kind = static_cast<record_kind>(found.kind);
-  store_.last_id_time_ = std::max(store_.last_id_time_, time_of(id) + 1);
+  store_.last_id_time_ = std::max(store_.last_id_time_, time_of_id(id) + 1);
   if (kind == record_kind::forgotten) {
     store_.ledger_.forget(id);
     jobs_.erase(id);
@@ -140,7 +137,10 @@ void store_recovery::apply(live_job& job, const job_record& change) {
   } else if (auto about = std::get_if<publishing_record>(&change)) {
     if (about->image >= job.status.images.size())
       return;
-    job.status.images[about->image].state = image_state::publishing;
+    auto& image = job.status.images[about->image];
+    image.state = image_state::publishing;
+    image.name = about->name;
+    image.renamed_from = about->renamed_from;
     job.recorded[about->image] = about->identity;
   }
 }
@@ -160,6 +160,12 @@ void store_recovery::settle(const std::string& id, gathered& job) {
   if (status.state == job_state::running)
     status.state = job_state::queued;
   entry.state = status.state;
+  for (auto& image : status.images) {
+    store_.names_.may_be_littered(image.name);
+    if (!image.renamed_from.empty())
+      store_.names_.may_be_littered(
+        {image.name.root, image.name.subfolder, image.renamed_from, false});
+  }
   if (status.state == job_state::done || status.state == job_state::cancelled) {
     store_.count(entry, std::nullopt, entry.state);
     store_.ledger_.drop_pixels(id);
@@ -182,7 +188,7 @@ void store_recovery::settle(const std::string& id, gathered& job) {
       continue;
     all_written = false;
     if (kept)
-      store_.names_.restore(id, image.name);
+      store_.names_.restore(id, image.name, status.state == job_state::queued);
     if (status.state == job_state::queued)
       image.state = image_state::waiting;
   }
@@ -192,6 +198,8 @@ void store_recovery::settle(const std::string& id, gathered& job) {
     (kept ? store_.letters_ : store_.spent_).add(id, status.ended, live.spool_bytes);
   else if (status.state == job_state::queued && all_written)
     finish(entry);
+  else if (status.state == job_state::queued && live.cancel_requested && !status.target.empty())
+    store_.cancel_now(id, entry); // an older version waited for the target
   else if (status.state == job_state::queued)
     queue(id, job);
   ++(is_ended(entry.state) ? report_.ended : report_.queued);

@@ -1,14 +1,13 @@
 #include "storage/job_store.hpp"
 
 #include <algorithm>
-#include <array>
-#include <cstdio>
 #include <set>
 #include <utility>
 
 #include "messages/nearest.hpp"
 #include "storage/destination.hpp"
 #include "storage/digest.hpp"
+#include "storage/job_names.hpp"
 
 namespace luna::storage {
 
@@ -59,16 +58,16 @@ accepted_record make_record(const new_job& job, std::string id, time_point now,
                     job.task,      job.plan, {},  job.target};
   for (size_t i = 0; i < names.size(); ++i)
     x.images.push_back({std::move(names[i]), job.images[i].pixels.type(),
-                        job.images[i].pixels.shape(), job.images[i].detail});
+                        job.images[i].pixels.shape(), job.images[i].detail, job.images[i].name});
   return x;
 }
 
 } // namespace
 
-job_store::job_store(std::shared_ptr<file_system> files, job_log log, job_index index,
-                     job_store_options options)
-  : files_(std::move(files)), options_(std::move(options)), log_(std::move(log)),
-    index_(std::move(index)),
+job_store::job_store(std::shared_ptr<file_system> files, std::string node, job_log log,
+                     job_index index, job_store_options options)
+  : files_(std::move(files)), node_(std::move(node)), options_(std::move(options)),
+    log_(std::move(log)), index_(std::move(index)), names_(files_, node_),
     lanes_({options_.workers, options_.first_backoff, options_.max_backoff}, options_.lanes) {
   log_.on_durable = [this](uint64_t ticket, const log_place& place,
                            const std::vector<log_place>& copies) {
@@ -96,8 +95,8 @@ result<accepted> job_store::accept(new_job job) {
       !ok)
     return fail(ok);
   auto id = next_id();
-  auto names = job.target.empty() ? names_.reserve(*files_, id, wanted)
-                                  : names_.reserve(job.names_there, id, wanted);
+  auto names =
+    job.target.empty() ? names_.reserve(id, wanted) : names_.reserve(job.names_there, id, wanted);
   if (!names)
     return fail(names);
   auto record = make_record(job, id, options_.clock(), digest, *names);
@@ -134,9 +133,37 @@ result<accepted> job_store::accept(new_job job) {
     drop(id);
     return fail(ok);
   }
+  if (job.target.empty())
+    unshown_.push_back(id);
   // After a commit that failed nobody is told anything before the next one has succeeded.
   entry.acknowledged = job.fast && problem_.empty();
   return accepted{entry.live->status, false, entry.acknowledged};
+}
+
+/// Lets others see what is promised. Once the record is durable, so that a marker is never without
+/// its job; a name that another node was faster with becomes another one before anybody is told.
+/// @returns whether there is something to make durable.
+bool job_store::show_names() {
+  bool any_changed = false;
+  for (auto& id : std::exchange(unshown_, {})) {
+    auto i = jobs_.find(id);
+    if (i == jobs_.end() || !i->second.live || is_ended(i->second.state))
+      continue;
+    auto& job = *i->second.live;
+    std::vector<file_name> names;
+    std::vector<name_request> wanted;
+    for (auto& image : job.status.images) {
+      names.push_back(image.name);
+      wanted.push_back(wanted_of(job, image.index));
+    }
+    if (!names_.show(id, wanted, names))
+      continue;
+    for (size_t n = 0; n < names.size(); ++n)
+      job.status.images[n].name = std::move(names[n]);
+    append_snapshot(job);
+    any_changed = true;
+  }
+  return any_changed;
 }
 
 /// The addresses of a remote target's objects begin with its root, whatever folder was asked for.
@@ -241,17 +268,14 @@ result<void> job_store::make_room(uint64_t bytes) {
   return {};
 }
 
-/// "j-<time in ms, 11 hex digits>-<count within it>": grows, also when the clock goes back.
+/// Grows, also when the clock goes back.
 std::string job_store::next_id() {
   auto now = static_cast<int64_t>(options_.clock().time_since_epoch().count());
   if (now > last_id_time_) {
     last_id_time_ = now;
     last_id_count_ = 0;
   }
-  std::array<char, 64> text;
-  std::snprintf(text.data(), text.size(), "j-%011llx-%04x",
-                static_cast<unsigned long long>(last_id_time_), ++last_id_count_);
-  return text.data();
+  return job_id(last_id_time_, ++last_id_count_, options_.log.random);
 }
 
 /// Takes back a job that was accepted and is not durable.
@@ -274,6 +298,8 @@ tl::expected<void, job_store::commit_failure> job_store::commit() {
   if (!log_.dirty())
     return {};
   auto synced = log_.sync();
+  if (synced && show_names())
+    synced = log_.sync();
   if (synced) {
     ++commits_;
     problem_.clear();

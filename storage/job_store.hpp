@@ -58,6 +58,12 @@ struct job_work {
 
     /// Set if an earlier attempt came to its publishing record: ask target::is_published first.
     std::optional<file_identity> recorded;
+
+    /// publish_request::marker.
+    std::string marker = {};
+
+    /// What its name and the next ones begin with.
+    std::string stem = {};
   };
 
   std::string id;
@@ -119,7 +125,8 @@ struct recovery_report {
 /// - When `commit` fails, the jobs accepted since the last one are gone again (they are what the
 ///   answer names); other changes stay and are written with the next commit that succeeds. A job
 ///   that was acknowledged `at_once` stays as failed and says that its pictures are lost.
-/// - Ids are unique across restarts. Names are settled at acceptance and never change.
+/// - Ids are unique, also among nodes that know nothing of each other. Names are settled at
+///   acceptance; one changes only if somebody else takes it and its rule allows that.
 /// - Bounds: `max_jobs` and `spool_bytes`; past them `accept` is `overloaded` with a hint. To make
 ///   room, done and cancelled jobs are forgotten before their time, oldest first, then failed ones
 ///   whose pictures are gone.
@@ -176,6 +183,13 @@ public:
   /// @returns `cancelled` if the job was cancelled meanwhile: then discard the temporary file.
   result<void> publishing(const std::string& id, uint32_t image, const file_identity& identity);
 
+  /// Somebody else's file or object stands under the image's name: it gets the next free one, which
+  /// is to be recorded by `publishing` like the first.
+  /// @param there what stands at a remote target; nullptr: folders.
+  /// @returns `bad_request` if the job asked for exactly that name.
+  result<file_name> rename(const std::string& id, uint32_t image,
+                           const name_reservations::names_there* there);
+
   /// An image has its name. Its promise ends.
   /// @param state done or discarded. @param detail a JSON object or empty.
   result<void> image_done(const std::string& id, uint32_t image, image_state state,
@@ -206,8 +220,9 @@ public:
 
   result<job_status> status(const std::string& id);
 
-  /// What is not written will not be. An ended job stays as it is. A running one is cancelled when
-  /// its attempt finishes.
+  /// What is not written will not be. An ended job stays as it is. One of a folder that is running
+  /// is cancelled when its attempt finishes; one of a remote target at once, whatever its attempt
+  /// waits for: an image that may be there already says so.
   result<job_change> cancel(const std::string& id);
 
   /// failed -> queued with fresh attempts. queued, running and done: as they are. A cancelled job
@@ -225,6 +240,9 @@ public:
   result<std::vector<job_status>> list(std::optional<job_state> state, size_t limit);
 
   store_counters counters() const;
+
+  /// This node's identity (node_identity.hpp).
+  const std::string& node() const noexcept { return node_; }
 
   /// False while a remote target is known to be away.
   bool is_reachable(const std::string& target) const;
@@ -255,7 +273,13 @@ private:
     record_kind kind{};
   };
 
-  job_store(std::shared_ptr<file_system> files, job_log log, job_index index,
+  /// An attempt whose job was cancelled under it: its worker still has it.
+  struct abandoned_attempt {
+    std::string lane;
+    std::vector<file_name> names; ///< of images that may just now appear: still promised
+  };
+
+  job_store(std::shared_ptr<file_system> files, std::string node, job_log log, job_index index,
             job_store_options options);
 
   // job_store.cpp
@@ -263,6 +287,7 @@ private:
   std::string full_spool(uint64_t bytes) const;
   result<void> make_room(uint64_t bytes);
   std::string next_id();
+  bool show_names();
   result<void> choose_root(new_job& job) const;
   void drop(const std::string& id);
   void lose(const std::string& id, const std::string& why);
@@ -272,10 +297,17 @@ private:
   // job_store_work.cpp
   result<live_job*> running(const std::string& id);
   result<job_work> begin_attempt(const std::string& id, live_job& job);
+  void add_markers(job_work& work) const;
   void end(entry& job, job_state state);
   bool is_blocked(const std::string& id) const;
   time_point heed_clock();
   void wait_again(const std::string& id, entry& job, time_point due);
+
+  // job_store_cancel.cpp
+  void cancel_now(const std::string& id, entry& job);
+  result<job_status> end_abandoned(const std::string& id);
+  result<void> note_late_image(const std::string& id, uint32_t image, image_state state,
+                               std::string detail);
 
   // job_store_control.cpp
   result<job_change> unchanged(const std::string& id);
@@ -286,6 +318,7 @@ private:
   void count(entry& job, std::optional<job_state> from, std::optional<job_state> to);
   std::optional<std::chrono::milliseconds> eta_of(const live_job& job) const;
   void release_names(const live_job& job);
+  void hide_names(const live_job& job);
   void fail_damaged(const std::string& id, const std::string& why);
   void forget(const std::string& id);
   void withdraw_all(const std::string& id);
@@ -303,6 +336,7 @@ private:
   result<void> carry(const record_ledger::needed_record& record);
 
   std::shared_ptr<file_system> files_;
+  std::string node_;
   job_store_options options_;
   job_log log_;
   job_index index_;
@@ -313,9 +347,11 @@ private:
   dead_letters letters_; ///< failed jobs whose pictures are kept
   dead_letters spent_;   ///< and those whose pictures are gone
   std::unordered_map<std::string, entry> jobs_;
+  std::unordered_map<std::string, abandoned_attempt> abandoned_; ///< by job
   std::unordered_map<std::string, std::string> keys_;  ///< key -> id, until the index has it
   std::unordered_map<uint64_t, ticket_owner> tickets_; ///< records that are not durable
   std::unordered_set<std::string> uncommitted_;        ///< accepted, not durable
+  std::vector<std::string> unshown_;                   ///< accepted, no markers yet
   std::unordered_set<std::string> unindexed_;          ///< ids whose row is out of date
   std::vector<std::string> given_up_;                  ///< that nobody was told of yet
   std::array<size_t, 5> counts_{};                     ///< by job_state

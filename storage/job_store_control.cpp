@@ -44,29 +44,6 @@ result<job_change> job_store::unchanged(const std::string& id) {
   return job_change{std::move(*job), false};
 }
 
-result<job_change> job_store::cancel(const std::string& id) {
-  auto i = jobs_.find(id);
-  if (i == jobs_.end())
-    return unknown_job(id);
-  auto& entry = i->second;
-  if (is_ended(entry.state) || entry.live->cancel_requested)
-    return unchanged(id);
-  auto& job = *entry.live;
-  job.cancel_requested = true;
-  auto may_be_written =
-    std::any_of(job.recorded.begin(), job.recorded.end(), [](auto& x) { return x.has_value(); });
-  if (entry.state == job_state::queued && !may_be_written) {
-    queue_.remove(id);
-    end(entry, job_state::cancelled);
-  } else {
-    // A worker has it, or must look whether an image has its name: the attempt's end decides.
-    append_snapshot(job);
-    if (entry.state == job_state::queued && entry.durable)
-      queue_.add(id, job.lane(), job.priority, options_.clock());
-  }
-  return job_change{job.status, true};
-}
-
 result<std::vector<job_status>> job_store::list(std::optional<job_state> state, size_t limit) {
   write_index();
   auto ids = index_.list(state, limit);
@@ -145,7 +122,9 @@ void job_store::count(entry& job, std::optional<job_state> from, std::optional<j
   auto is_in_line = to && !is_ended(*to);
   if (!was_in_line && is_in_line)
     x.lane_place = lanes_.enter(x.lane(), x.lane_bytes);
-  if (from == job_state::running)
+  if (from == job_state::running && abandoned_.contains(x.status.id))
+    lanes_.abandon(x.lane());
+  else if (from == job_state::running)
     lanes_.stop(x.lane(), options_.clock());
   if (to == job_state::running)
     lanes_.start(x.lane(), options_.clock());
@@ -165,6 +144,13 @@ std::optional<std::chrono::milliseconds> job_store::eta_of(const live_job& job) 
 void job_store::release_names(const live_job& job) {
   for (auto& image : job.status.images)
     names_.release(job.status.id, image.name);
+}
+
+/// Nothing is on its way there any more, though it may be again.
+void job_store::hide_names(const live_job& job) {
+  for (auto& image : job.status.images)
+    if (!is_written(image.state))
+      names_.hide(image.name);
 }
 
 void job_store::fail_damaged(const std::string& id, const std::string& why) {

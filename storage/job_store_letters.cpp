@@ -38,6 +38,7 @@ result<job_change> job_store::retry(const std::string& id) {
     if (!is_written(image.state)) {
       image.state = image_state::waiting;
       image.error.clear();
+      names_.show_again(id, image.name);
     }
   set_state(entry, job_state::queued);
   append_snapshot(job);

@@ -16,6 +16,7 @@ constexpr int reclaimed_at_once = 32;
 } // namespace
 
 result<void> job_store::maintain() {
+  names_.look_after(4096);
   if (!uncommitted_.empty())
     return {};
   forget_expired();

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "storage/job_store.hpp"
@@ -21,6 +22,7 @@ result<tensor_block> job_work::read_pixels(const image& which) const {
 
 std::optional<job_work> job_store::take() {
   // A failure shows at the next commit, or goes away; nothing depends on it.
+  names_.look_after(64);
   if (uncommitted_.empty())
     static_cast<void>(reclaim(reclaim_mode::without_pixels, 1));
   auto blocked = [this](const std::string& id) { return is_blocked(id); };
@@ -93,8 +95,13 @@ result<job_work> job_store::begin_attempt(const std::string& id, live_job& job) 
   work.only_check = job.cancel_requested;
   for (auto& image : job.status.images) {
     auto& described = record->images[image.index];
-    job_work::image item{image.index, image.name, described.type, described.shape,
-                         job.recorded[image.index]};
+    job_work::image item{image.index,
+                         image.name,
+                         described.type,
+                         described.shape,
+                         job.recorded[image.index],
+                         {},
+                         wanted_of(job, image.index).stem};
     if (is_written(image.state)) {
       work.written.push_back(std::move(item));
     } else if (!work.only_check || item.recorded) {
@@ -103,11 +110,22 @@ result<job_work> job_store::begin_attempt(const std::string& id, live_job& job) 
       work.images.push_back(std::move(item));
     }
   }
+  add_markers(work);
   set_state(jobs_.at(id), job_state::running);
   ++job.interruptions;
   // Not synced: it is there to be found when this process dies, not when the power goes.
   append(id, record_kind::started, encode(started_record{id}));
   return work;
+}
+
+/// The image that comes last of those with one marker takes it away.
+void job_store::add_markers(job_work& work) const {
+  std::set<std::string> given;
+  for (auto image = work.images.rbegin(); image != work.images.rend(); ++image) {
+    auto marker = names_.marker_of(work.id, image->name);
+    if (given.insert(image->name.root + '/' + image->name.subfolder + '/' + marker).second)
+      image->marker = std::move(marker);
+  }
 }
 
 std::optional<time_point> job_store::next_due() const {
@@ -126,6 +144,8 @@ result<live_job*> job_store::running(const std::string& id) {
 
 result<void> job_store::publishing(const std::string& id, uint32_t image,
                                    const file_identity& identity) {
+  if (abandoned_.contains(id))
+    return fail(ec::cancelled, "job " + id + " was cancelled");
   auto job = running(id);
   if (!job)
     return fail(job);
@@ -134,13 +154,35 @@ result<void> job_store::publishing(const std::string& id, uint32_t image,
   auto& status = (*job)->status.images.at(image);
   status.state = image_state::publishing;
   (*job)->recorded.at(image) = identity;
-  publishing_record record{id, image, status.name, temporary_name(id, image), identity};
+  publishing_record record{
+    id, image, status.name, temporary_name(id, image), identity, status.renamed_from};
   append(id, record_kind::publishing, encode(record));
   return {};
 }
 
+result<file_name> job_store::rename(const std::string& id, uint32_t image,
+                                    const name_reservations::names_there* there) {
+  if (abandoned_.contains(id))
+    return fail(ec::cancelled, "job " + id + " was cancelled");
+  auto running_job = running(id);
+  if (!running_job)
+    return fail(running_job);
+  auto& job = **running_job;
+  auto& status = job.status.images.at(image);
+  auto next = names_.rename(id, wanted_of(job, image), status.name, there);
+  if (!next)
+    return next;
+  if (status.renamed_from.empty())
+    status.renamed_from = status.name.filename;
+  status.name = *next;
+  job.recorded.at(image).reset();
+  return next;
+}
+
 result<void> job_store::image_done(const std::string& id, uint32_t image, image_state state,
                                    std::string detail) {
+  if (abandoned_.contains(id))
+    return note_late_image(id, image, state, std::move(detail));
   auto job = running(id);
   if (!job)
     return fail(job);
@@ -157,6 +199,8 @@ result<void> job_store::image_done(const std::string& id, uint32_t image, image_
 }
 
 result<void> job_store::image_failed(const std::string& id, uint32_t image, std::string error) {
+  if (abandoned_.contains(id))
+    return {};
   auto job = running(id);
   if (!job)
     return fail(job);
@@ -168,6 +212,8 @@ result<void> job_store::image_failed(const std::string& id, uint32_t image, std:
 
 result<job_status> job_store::finish_attempt(const std::string& id, std::string error,
                                              bool permanent, std::string detail) {
+  if (abandoned_.contains(id))
+    return end_abandoned(id);
   auto running_job = running(id);
   if (!running_job)
     return fail(running_job);
@@ -211,6 +257,10 @@ void job_store::wait_again(const std::string& id, entry& entry, time_point due) 
 }
 
 result<job_status> job_store::target_away(const std::string& id, std::string error) {
+  if (auto left = abandoned_.find(id); left != abandoned_.end()) {
+    lanes_.went_down(left->second.lane, std::move(error), options_.clock());
+    return end_abandoned(id);
+  }
   auto running_job = running(id);
   if (!running_job)
     return fail(running_job);
@@ -246,12 +296,16 @@ void job_store::end(entry& ended, job_state state) {
     (may_be_retried ? letters_ : spent_).add(job.status.id, ended.ended, job.spool_bytes);
   if (!may_be_retried)
     release_names(job);
+  else
+    hide_names(job);
   auto ticket = append_snapshot(job);
   if (state != job_state::failed)
     job.final_ticket = ticket;
 }
 
 result<job_status> job_store::pixels_damaged(const std::string& id, std::string error) {
+  if (abandoned_.contains(id))
+    return end_abandoned(id);
   auto job = running(id);
   if (!job)
     return fail(job);
@@ -260,6 +314,10 @@ result<job_status> job_store::pixels_damaged(const std::string& id, std::string 
 }
 
 result<void> job_store::put_back(const std::string& id) {
+  if (abandoned_.contains(id)) {
+    static_cast<void>(end_abandoned(id));
+    return {};
+  }
   auto job = running(id);
   if (!job)
     return fail(job);

@@ -65,6 +65,8 @@ enum class collision_rule : uint8_t {
 struct counter_rule {
   uint32_t digits = 5;
   std::string suffix = "_";
+
+  friend bool operator==(const counter_rule&, const counter_rule&) = default;
 };
 
 /// The name that one image wants; the templates are filled in already.
@@ -75,9 +77,12 @@ struct name_request {
   std::string extension; ///< with its dot, ".png"
   collision_rule collision = collision_rule::rename;
   std::optional<counter_rule> counter;
+
+  friend bool operator==(const name_request&, const name_request&) = default;
 };
 
-/// The name that one image got. It never changes afterwards.
+/// The name that one image got. It changes only when somebody else took it before the image was
+/// there, and its rule allows another.
 struct file_name {
   std::string root;
   std::string subfolder;
@@ -87,11 +92,14 @@ struct file_name {
   friend bool operator==(const file_name&, const file_name&) = default;
 };
 
-/// A file's identity as written in a `publishing` record.
+/// A file's identity as written in a `publishing` record: what must all be the same for a file, or
+/// an object, to be the one that was recorded.
 struct file_identity {
   uint64_t inode = 0;
   uint64_t size = 0;
   sha256_digest digest{};
+  uint64_t device = 0;     ///< file_info::device; 0: not known, and not compared
+  std::string upload = {}; ///< of an object that goes in parts: the id of its upload
 
   friend bool operator==(const file_identity&, const file_identity&) = default;
 };
@@ -134,6 +142,9 @@ struct image_status {
   file_name name;
   std::string error;  ///< why it failed, or empty
   std::string detail; ///< what the worker reported (a JSON object: thumbnail, score), or empty
+
+  /// The name that was promised, if somebody else took it: `name` is another one then.
+  std::string renamed_from = {};
 };
 
 struct job_status {

@@ -49,6 +49,15 @@ void lanes::stop(const std::string& name, time_point now) {
   --x.running;
 }
 
+void lanes::abandon(const std::string& name) {
+  ++lanes_[name].queued; // for `leave`: the worker stays counted
+}
+
+void lanes::stop_abandoned(const std::string& name, time_point now) {
+  stop(name, now);
+  --lanes_[name].queued;
+}
+
 void lanes::leave(const std::string& name, uint64_t bytes, bool written) {
   auto& x = lanes_[name];
   --x.queued;

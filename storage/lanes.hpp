@@ -68,6 +68,12 @@ public:
   /// A running job waits again.
   void stop(const std::string& name, time_point now);
 
+  /// A running job is given up and is about to `leave`, though its worker is not free yet.
+  void abandon(const std::string& name);
+
+  /// Now that worker is.
+  void stop_abandoned(const std::string& name, time_point now);
+
   /// A waiting job is no more: written, given up or cancelled. @pre a running one has stopped.
   void leave(const std::string& name, uint64_t bytes, bool written);
 

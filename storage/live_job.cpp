@@ -1,5 +1,7 @@
 #include "storage/live_job.hpp"
 
+#include "storage/promised_names.hpp"
+
 namespace luna::storage {
 
 live_job make_live(const accepted_record& record, uint64_t spool_bytes) {
@@ -12,12 +14,22 @@ live_job make_live(const accepted_record& record, uint64_t spool_bytes) {
   for (auto& image : record.images) {
     auto index = static_cast<uint32_t>(job.status.images.size());
     job.status.images.push_back({index, image_state::waiting, image.name, {}, image.detail});
+    job.wanted.push_back(image.wanted);
   }
   job.priority = record.priority;
   job.digest = record.digest;
   job.recorded.resize(record.images.size());
   job.spool_bytes = job.lane_bytes = spool_bytes;
   return job;
+}
+
+name_request wanted_of(const live_job& job, uint32_t image) {
+  if (image < job.wanted.size() && job.wanted[image])
+    return *job.wanted[image];
+  auto& name = job.status.images.at(image).name;
+  auto stem = std::string{stem_of(name.filename)};
+  auto extension = name.filename.substr(stem.size());
+  return {name.root, name.subfolder, stem, extension, collision_rule::rename, {}};
 }
 
 snapshot_record make_snapshot(const live_job& job) {
@@ -37,8 +49,8 @@ snapshot_record make_snapshot(const live_job& job) {
   x.detail = job.status.detail;
   x.target = job.status.target;
   for (auto& image : job.status.images)
-    x.images.push_back(
-      {image.name, image.state, image.error, image.detail, job.recorded[image.index]});
+    x.images.push_back({image.name, image.state, image.error, image.detail,
+                        job.recorded[image.index], image.renamed_from});
   return x;
 }
 
@@ -61,7 +73,8 @@ job_status status_of(const snapshot_record& record) {
   x.target = record.target;
   for (auto& image : record.images) {
     auto index = static_cast<uint32_t>(x.images.size());
-    x.images.push_back({index, image.state, image.name, image.error, image.detail});
+    x.images.push_back(
+      {index, image.state, image.name, image.error, image.detail, image.renamed_from});
   }
   return x;
 }

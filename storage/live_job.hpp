@@ -26,6 +26,9 @@ struct live_job {
   /// The publishing record of each image that came so far in some attempt.
   std::vector<std::optional<file_identity>> recorded;
 
+  /// What each image's name was made of; nothing in jobs of older versions.
+  std::vector<std::optional<name_request>> wanted;
+
   /// What the job holds of the spool.
   uint64_t spool_bytes = 0;
 
@@ -44,6 +47,10 @@ struct live_job {
 
 /// The job as an accepted record describes it: queued, nothing written.
 live_job make_live(const accepted_record& record, uint64_t spool_bytes);
+
+/// What an image's name was made of. Accepted by an older version: as if that name had been asked
+/// for.
+name_request wanted_of(const live_job& job, uint32_t image);
 
 snapshot_record make_snapshot(const live_job& job);
 

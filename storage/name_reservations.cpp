@@ -1,247 +1,34 @@
 #include "storage/name_reservations.hpp"
 
 #include <algorithm>
-#include <charconv>
-#include <chrono>
-#include <optional>
-#include <unordered_set>
 
 namespace luna::storage {
 
 namespace {
 
-using namespace std::chrono_literals;
+/// Names that are lost to others in a row before a job takes its chance without a marker.
+constexpr int most_lost_names = 100;
 
-std::string folder_of(std::string_view root, std::string_view subfolder) {
-  while (root.size() > 1 && root.ends_with('/'))
-    root.remove_suffix(1);
-  std::string path{root};
-  if (!subfolder.empty())
-    (path += '/') += subfolder;
-  return path;
-}
+/// Listing a folder, in markers.
+constexpr size_t cost_of_a_folder = 64;
 
-/// The number between a prefix and the next `stop` character; nothing if there is none.
-std::optional<uint64_t> number_after(std::string_view name, std::string_view prefix) {
-  if (!name.starts_with(prefix))
-    return std::nullopt;
-  name.remove_prefix(prefix.size());
-  auto digits = name.substr(0, name.find_first_of("_."));
-  uint64_t number = 0;
-  auto end = digits.data() + digits.size();
-  auto [at, error] = std::from_chars(digits.data(), end, number);
-  if (digits.empty() || digits.size() > 18 || error != std::errc{} || at != end)
-    return std::nullopt;
-  return number;
-}
-
-std::string padded(uint64_t number, uint32_t digits) {
-  auto text = std::to_string(number);
-  if (text.size() < digits)
-    text.insert(0, digits - text.size(), '0');
-  return text;
+/// A remote target has no markers.
+bool is_local(const file_name& name) {
+  return name.root.starts_with('/');
 }
 
 } // namespace
 
-/// What stands in one folder already.
-class folder_view {
-public:
-  virtual ~folder_view() = default;
-  virtual bool has(const std::string& name) = 0;
-  virtual const std::vector<std::string>& list() = 0;
-
-  /// Whether `has` and `list` tell all.
-  virtual bool is_known() const { return true; }
-};
-
-namespace {
-
-class local_folder final : public folder_view {
-public:
-  explicit local_folder(std::shared_ptr<directory> opened) : opened_(std::move(opened)) {}
-
-  bool has(const std::string& name) override { return opened_ && opened_->info(name).has_value(); }
-
-  const std::vector<std::string>& list() override {
-    if (!listed_ && opened_)
-      if (auto names = opened_->list())
-        names_ = std::move(*names);
-    listed_ = true;
-    return names_;
-  }
-
-private:
-  std::shared_ptr<directory> opened_; ///< nullptr: nothing there
-  bool listed_ = false;
-  std::vector<std::string> names_;
-};
-
-class remote_folder final : public folder_view {
-public:
-  /// @param names nullptr if the target could not be asked.
-  explicit remote_folder(const std::vector<std::string>* names) : names_(names) {
-    if (names)
-      set_.insert(names->begin(), names->end());
-  }
-
-  bool has(const std::string& name) override { return set_.contains(name); }
-
-  const std::vector<std::string>& list() override { return names_ ? *names_ : none_; }
-  bool is_known() const override { return names_ != nullptr; }
-
-private:
-  const std::vector<std::string>* names_;
-  std::unordered_set<std::string> set_;
-  std::vector<std::string> none_;
-};
-
-} // namespace
-
-/// Finds the names of one job: each folder is looked at once at most.
-class name_search {
-public:
-  name_search(name_reservations& all, std::string job_id, file_system* files,
-              const name_reservations::names_there* there)
-    : all_(all), job_id_(std::move(job_id)), files_(files), there_(there) {}
-
-  result<file_name> find(const name_request& wanted) {
-    auto path = folder_of(wanted.root, wanted.subfolder);
-    auto folder = open(wanted, path);
-    if (!folder)
-      return fail(folder);
-    place here{path, **folder, all_.folders_[path]};
-    auto free_choice = wanted.counter || wanted.collision == collision_rule::rename;
-    auto chosen = free_choice && !here.folder.is_known() ? unseen(wanted, here)
-                : wanted.counter                         ? counted(wanted, here)
-                : free_choice                            ? renamed(wanted, here)
-                                                         : literal(wanted, here);
-    if (!chosen)
-      return fail(chosen);
-    // Room for the temporary name is there whenever the final one fits.
-    if (!is_component(*chosen))
-      return fail(ec::bad_request, "\"" + *chosen
-                                     + "\" cannot be a file name: use 1 to 255 bytes "
-                                       "without \"/\"");
-    return file_name{wanted.root, wanted.subfolder, std::move(*chosen),
-                     !wanted.counter && wanted.collision == collision_rule::overwrite};
-  }
-
-  const std::string& job_id() const { return job_id_; }
-
-private:
-  struct place {
-    const std::string& path;
-    folder_view& folder;
-    const name_reservations::promised_names& promised;
-  };
-
-  result<folder_view*> open(const name_request& wanted, const std::string& path) {
-    auto known = folders_.find(path);
-    if (known != folders_.end())
-      return known->second.get();
-    auto fresh = files_ ? open_local(wanted) : open_remote(wanted);
-    if (!fresh)
-      return fail(fresh);
-    return (folders_[path] = std::move(*fresh)).get();
-  }
-
-  result<std::unique_ptr<folder_view>> open_local(const name_request& wanted) {
-    auto root = files_->open_directory(wanted.root);
-    auto folder = root ? open_below(std::move(*root), wanted.subfolder) : root;
-    if (!folder
-        && (folder.error().kind == io_kind::is_link || folder.error().kind == io_kind::bad_name))
-      return fail_io(folder);
-    return std::make_unique<local_folder>(folder ? std::move(*folder) : nullptr);
-  }
-
-  result<std::unique_ptr<folder_view>> open_remote(const name_request& wanted) {
-    for (std::string_view left = wanted.subfolder; !left.empty();) {
-      auto part = left.substr(0, left.find('/'));
-      if (!is_component(part))
-        return fail(ec::bad_request, "\"" + wanted.subfolder + "\" cannot be a folder: \""
-                                       + std::string{part} + "\" is no name");
-      left.remove_prefix(std::min(part.size() + 1, left.size()));
-    }
-    auto names = there_->find(wanted.subfolder);
-    return std::make_unique<remote_folder>(names == there_->end() ? nullptr : &names->second);
-  }
-
-  static bool taken(const place& here, const std::string& name) {
-    return here.promised.contains(name) || here.folder.has(name);
-  }
-
-  /// The highest number that follows the prefix, in the folder and among the promised names.
-  static uint64_t highest(const place& here, const std::string& prefix) {
-    uint64_t highest = 0;
-    for (auto& name : here.folder.list())
-      highest = std::max(highest, number_after(name, prefix).value_or(0));
-    for (auto i = here.promised.lower_bound(prefix);
-         i != here.promised.end() && i->first.starts_with(prefix); ++i)
-      highest = std::max(highest, number_after(i->first, prefix).value_or(0));
-    return highest;
-  }
-
-  static result<std::string> counted(const name_request& wanted, const place& here) {
-    auto prefix = wanted.stem + "_";
-    return prefix + padded(highest(here, prefix) + 1, wanted.counter->digits)
-         + wanted.counter->suffix + wanted.extension;
-  }
-
-  static result<std::string> renamed(const name_request& wanted, const place& here) {
-    auto name = wanted.stem + wanted.extension;
-    // A few names are tried one by one; a long row of them is found by listing the folder.
-    for (uint64_t n = 2; n <= 16 && taken(here, name); ++n)
-      name = wanted.stem + "_" + std::to_string(n) + wanted.extension;
-    if (taken(here, name)) {
-      auto prefix = wanted.stem + "_";
-      name = prefix + std::to_string(highest(here, prefix) + 1) + wanted.extension;
-    }
-    return name;
-  }
-
-  /// A name that nobody else can have, in a folder that could not be looked at.
-  result<std::string> unseen(const name_request& wanted, const place& here) const {
-    auto stem = wanted.stem + "_" + job_id_;
-    auto name = stem + wanted.extension;
-    for (uint64_t n = 2; here.promised.contains(name); ++n)
-      name = stem + "_" + std::to_string(n) + wanted.extension;
-    return name;
-  }
-
-  static result<std::string> literal(const name_request& wanted, const place& here) {
-    auto name = wanted.stem + wanted.extension;
-    auto promised = here.promised.find(name);
-    auto overwrite = wanted.collision == collision_rule::overwrite;
-    if (overwrite && promised != here.promised.end() && !promised->second.overwrite)
-      return fail(ec::unavailable,
-                  here.path + "/" + name + " is promised to job " + promised->second.jobs.front()
-                    + ", which has not written it yet; submit again later or use another name",
-                  1000ms);
-    if (!overwrite && taken(here, name))
-      return fail(ec::bad_request,
-                  here.path + "/" + name + " is taken; use another name or collision \"rename\"");
-    return name;
-  }
-
-  name_reservations& all_;
-  std::string job_id_;
-  file_system* files_;                          ///< nullptr: a remote target
-  const name_reservations::names_there* there_; ///< nullptr: folders
-  std::map<std::string, std::unique_ptr<folder_view>> folders_;
-};
-
-result<std::vector<file_name>> name_reservations::reserve(file_system& files,
-                                                          const std::string& job_id,
+result<std::vector<file_name>> name_reservations::reserve(const std::string& job_id,
                                                           const std::vector<name_request>& wanted) {
-  name_search search{*this, job_id, &files, nullptr};
+  name_search search{world(), job_id, files_.get(), nullptr};
   return reserve(search, wanted);
 }
 
 result<std::vector<file_name>> name_reservations::reserve(const names_there& there,
                                                           const std::string& job_id,
                                                           const std::vector<name_request>& wanted) {
-  name_search search{*this, job_id, nullptr, &there};
+  name_search search{world(), job_id, nullptr, &there};
   return reserve(search, wanted);
 }
 
@@ -265,17 +52,158 @@ result<std::vector<file_name>> name_reservations::reserve(name_search& search,
          "two images of the job would get the name " + name->filename + "; give each its own affix",
          0,
          {}});
-    restore(job_id, *name);
+    promise(job_id, *name);
     names.push_back(std::move(*name));
   }
   return names;
 }
 
-void name_reservations::restore(const std::string& job_id, const file_name& name) {
+// -- markers -------------------------------------------------------------------------------------
+
+/// The folder of a name; nullptr if it cannot be used: then there is no marker.
+std::shared_ptr<directory> name_reservations::open(const file_name& name, bool make) const {
+  auto root = files_->open_directory(name.root);
+  if (!root)
+    return nullptr;
+  auto folder = make ? make_below(std::move(*root), name.subfolder)
+                     : open_below(std::move(*root), name.subfolder);
+  return folder ? std::move(*folder) : nullptr;
+}
+
+bool name_reservations::show(const std::string& job_id, const std::vector<name_request>& wanted,
+                             std::vector<file_name>& names) {
+  bool changed = false;
+  for (size_t i = 0; i < names.size(); ++i)
+    changed = show_one(job_id, wanted[i], names[i]) || changed;
+  return changed;
+}
+
+/// @returns whether the name has become another one.
+bool name_reservations::show_one(const std::string& job_id, const name_request& wanted,
+                                 file_name& name) {
+  auto folder = is_local(name) ? open(name, true) : nullptr;
+  if (!folder)
+    return false;
+  for (int lost = 0;; ++lost) {
+    auto made = markers_.make(*folder, marker_name(name.filename), job_id);
+    if (made != promise_markers::outcome::theirs || name.overwrite)
+      return lost > 0;
+    set_shown(name, false); // that marker is not ours
+    auto next = name_search{world(), job_id, files_.get(), nullptr}.find(wanted);
+    if (!next || lost == most_lost_names)
+      return lost > 0; // whoever is first gets the name
+    release(job_id, name);
+    name = std::move(*next);
+    promise(job_id, name);
+  }
+}
+
+result<file_name> name_reservations::rename(const std::string& job_id, const name_request& wanted,
+                                            const file_name& taken, const names_there* there) {
+  auto next = name_search{world(), job_id, there ? nullptr : files_.get(), there}.find(wanted);
+  if (!next)
+    return next;
+  promise(job_id, *next, false);
+  release(job_id, taken);
+  return next;
+}
+
+void name_reservations::set_shown(const file_name& name, bool shown) {
+  auto& folder = folders_[folder_of(name.root, name.subfolder)];
+  if (auto promise = folder.find(name.filename); promise != folder.end())
+    promise->second.shown = shown;
+}
+
+bool name_reservations::is_shown(const file_name& name) const {
+  auto folder = folders_.find(folder_of(name.root, name.subfolder));
+  if (folder == folders_.end())
+    return false;
+  auto promise = folder->second.find(name.filename);
+  return promise != folder->second.end() && promise->second.shown;
+}
+
+void name_reservations::hide(const file_name& name) {
+  set_shown(name, false);
+  clear_marker(name);
+}
+
+void name_reservations::show_again(const std::string& job_id, const file_name& name) {
+  set_shown(name, true);
+  if (auto folder = is_local(name) ? open(name, true) : nullptr)
+    static_cast<void>(markers_.make_again(*folder, marker_name(name.filename), job_id));
+}
+
+/// A promise does not need its marker any more: the marker goes, or stands for others still.
+void name_reservations::clear_marker(const file_name& name) {
+  auto folder = is_local(name) ? open(name, false) : nullptr;
+  if (!folder)
+    return;
+  std::string other;
+  for_each_of_stem(folders_[folder_of(name.root, name.subfolder)], name.filename,
+                   [&](auto&, auto& promise) {
+                     if (promise.shown && !promise.jobs.empty())
+                       other = promise.jobs.front();
+                   });
+  if (other.empty())
+    markers_.remove(*folder, marker_name(name.filename));
+  else
+    static_cast<void>(markers_.make(*folder, marker_name(name.filename), other));
+}
+
+std::string name_reservations::marker_of(const std::string& job_id, const file_name& name) const {
+  auto folder = folders_.find(folder_of(name.root, name.subfolder));
+  if (folder == folders_.end() || !is_local(name))
+    return {};
+  bool only_this = true;
+  for_each_of_stem(folder->second, name.filename, [&](auto&, auto& promise) {
+    for (auto& job : promise.jobs)
+      only_this = only_this && (job == job_id || !promise.shown);
+  });
+  return only_this ? marker_name(name.filename) : std::string{};
+}
+
+void name_reservations::may_be_littered(const file_name& name) {
+  if (!is_local(name))
+    return;
+  auto& x =
+    littered_.try_emplace(folder_of(name.root, name.subfolder), litter{name, {}}).first->second;
+  x.once_ours.insert(marker_name(name.filename));
+}
+
+void name_reservations::look_after(size_t most) {
+  for (; most > 0 && !unchecked_.empty(); --most) {
+    auto [job, name] = std::move(unchecked_.front());
+    unchecked_.pop_front();
+    auto holding = holders(name);
+    if (std::find(holding.begin(), holding.end(), job) != holding.end() && is_shown(name))
+      show_again(job, name);
+  }
+  for (; most >= cost_of_a_folder && !littered_.empty(); most -= cost_of_a_folder) {
+    auto found = littered_.extract(littered_.begin());
+    auto& promised = folders_[found.key()];
+    if (auto folder = open(found.mapped().folder, false))
+      for (auto& entry : folder->list().value_or(std::vector<std::string>{}))
+        static_cast<void>(
+          remove_dead_marker(*folder, entry, promised, markers_, found.mapped().once_ours));
+    if (promised.empty())
+      folders_.erase(found.key());
+  }
+}
+
+// -- promises ------------------------------------------------------------------------------------
+
+void name_reservations::promise(const std::string& job_id, const file_name& name, bool shown) {
   auto& promise = folders_[folder_of(name.root, name.subfolder)][name.filename];
   promise.jobs.push_back(job_id);
   promise.overwrite = name.overwrite;
+  promise.shown = shown;
   ++count_;
+}
+
+void name_reservations::restore(const std::string& job_id, const file_name& name, bool shown) {
+  promise(job_id, name, shown);
+  if (shown && is_local(name))
+    unchecked_.emplace_back(job_id, name);
 }
 
 void name_reservations::release(const std::string& job_id, const file_name& name) {
@@ -286,8 +214,12 @@ void name_reservations::release(const std::string& job_id, const file_name& name
   if (promise == folder->second.end())
     return;
   count_ -= std::erase(promise->second.jobs, job_id);
+  auto shown = promise->second.shown;
   if (promise->second.jobs.empty())
     folder->second.erase(promise);
+  if (shown)
+    clear_marker(name);
+  folder = folders_.find(folder_of(name.root, name.subfolder));
   if (folder->second.empty())
     folders_.erase(folder);
 }

@@ -15,58 +15,13 @@
 #include <utility>
 
 #include "messages/descriptor.hpp"
+#include "storage/inotify_watch.hpp"
+#include "storage/posix_error.hpp"
+#include "storage/posix_info.hpp"
 
 namespace luna::storage {
 
 namespace {
-
-io_kind kind_of(int code) {
-  switch (code) {
-  case ENOENT:
-    return io_kind::not_found;
-  case EEXIST:
-  case ENOTEMPTY:
-  case EISDIR:
-    return io_kind::exists;
-  case ENOSPC:
-  case EDQUOT:
-  case EFBIG:
-    return io_kind::no_space;
-  case EACCES:
-  case EPERM:
-    return io_kind::no_permission;
-  case EROFS:
-    return io_kind::read_only;
-  case ELOOP:
-    return io_kind::is_link;
-  case ENOTDIR:
-    return io_kind::not_directory;
-  case ENAMETOOLONG:
-    return io_kind::bad_name;
-  case EWOULDBLOCK:
-    return io_kind::locked;
-  case EIO:
-  case ENXIO:
-  case ENODEV:
-  case ESTALE:
-    return io_kind::broken;
-  default:
-    return io_kind::other;
-  }
-}
-
-tl::unexpected<io_failure> refuse(const char* verb, const std::string& path, int code = errno) {
-  return io_fail(kind_of(code),
-                 std::string{"cannot "} + verb + " " + path + ": " + std::strerror(code));
-}
-
-file_info info_of(const struct stat& x) {
-  auto kind = S_ISREG(x.st_mode) ? file_kind::regular
-            : S_ISDIR(x.st_mode) ? file_kind::directory
-            : S_ISLNK(x.st_mode) ? file_kind::link
-                                 : file_kind::other;
-  return {kind, static_cast<uint64_t>(x.st_ino), static_cast<uint64_t>(x.st_size)};
-}
 
 class posix_file final : public file {
 public:
@@ -154,7 +109,9 @@ public:
     struct stat x;
     if (::fstat(fd_.get(), &x) != 0)
       return refuse("look at", path_);
-    return info_of(x);
+    auto found = info_of(x);
+    found.device = device_of(fd_.get());
+    return found;
   }
 
   io_result<void> lock() override {
@@ -162,6 +119,8 @@ public:
       return refuse("lock", path_);
     return {};
   }
+
+  int handle() const noexcept { return fd_.get(); }
 
 private:
   descriptor fd_;
@@ -236,6 +195,41 @@ public:
       return refuse("set the permissions of", path);
     return std::make_shared<posix_file>(std::move(fd), std::move(path));
   }
+
+  io_result<std::shared_ptr<file>> create_unnamed() override {
+    auto path = below("(unnamed)");
+    descriptor fd{
+      ::openat(fd_.get(), ".", O_TMPFILE | O_RDWR | O_CLOEXEC, modes_.file == 0 ? 0666 : 0600)};
+    // A kernel or a file system that knows no such files says one of these.
+    if (fd.get() < 0 && (errno == EISDIR || errno == EINVAL || errno == ENOSYS))
+      return refuse("make", path, EOPNOTSUPP);
+    if (fd.get() < 0)
+      return refuse("make", path);
+    if (::access(path_of_open_file(fd.get()).c_str(), F_OK) != 0)
+      return refuse("name", path, EOPNOTSUPP); // no /proc here
+    if (modes_.file != 0 && ::fchmod(fd.get(), modes_.file) != 0)
+      return refuse("set the permissions of", path);
+    return std::make_shared<posix_file>(std::move(fd), std::move(path));
+  }
+
+  io_result<void> link_new(file& unnamed, std::string_view name) override {
+    if (auto ok = check(name); !ok)
+      return ok;
+    auto source = path_of_open_file(static_cast<posix_file&>(unnamed).handle());
+    if (::linkat(AT_FDCWD, source.c_str(), fd_.get(), std::string{name}.c_str(), AT_SYMLINK_FOLLOW)
+        != 0)
+      return refuse("give a file the name", below(name));
+    return {};
+  }
+
+  io_result<folder_id> id() override {
+    struct stat x;
+    if (::fstat(fd_.get(), &x) != 0)
+      return refuse("look at", path_);
+    return folder_id{static_cast<uint64_t>(x.st_dev), static_cast<uint64_t>(x.st_ino)};
+  }
+
+  std::unique_ptr<folder_watch> watch() override { return watch_folder(fd_.get()); }
 
   io_result<file_info> info(std::string_view name) override {
     if (auto ok = check(name); !ok)

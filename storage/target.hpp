@@ -18,11 +18,27 @@ namespace luna::storage {
 /// Where one image goes.
 struct publish_request {
   file_name name;
-  std::string temporary; ///< a name in the same folder that belongs to this job and image alone
+  std::string temporary; ///< a name in the same folder for this job and image
+
+  /// Nobody else in the world has that temporary name: it tells whose a file or an object is.
+  bool unique = false;
+
+  /// The marker in the same folder that goes when the image has its name; empty if there is none,
+  /// or if it stands for other images, too.
+  std::string marker = {};
 };
 
 /// The temporary name of an image: ".luna-<job id>-<index>.tmp".
 std::string temporary_name(std::string_view job_id, uint32_t image);
+
+publish_request request_of(std::string_view job_id, uint32_t image, file_name name,
+                           std::string marker = {});
+
+/// What came of giving an image its name.
+enum class reveal_outcome : uint8_t {
+  revealed,
+  taken, ///< somebody else's stands there, and it stays
+};
 
 /// An image that is complete at its target, or ready to go there at once, and that nobody sees yet.
 struct staged_object {
@@ -39,7 +55,9 @@ struct staged_object {
 /// tells whether the effect has happened.
 ///
 /// Order: `write` -> (store: publishing + commit) -> `reveal` -> (store: image_done). An attempt
-/// that finds a publishing record asks `is_published` first.
+/// that finds a publishing record asks `is_published` first. When the name is taken, the store
+/// gives the image another one and the order begins again: the new record is durable before the new
+/// name is used.
 ///
 /// Thread rule: workers share one object and call it at the same time, for different images.
 class target {
@@ -53,8 +71,9 @@ public:
                                       std::span<const std::byte> bytes) = 0;
 
   /// Gives the object its name, durably. Without `overwrite` what stands there is never replaced:
-  /// `bad_request`, and the object stays staged.
-  virtual result<void> reveal(const publish_request& request, const staged_object& staged) = 0;
+  /// `taken`, and the object stays staged. `bad_request`: it can never have that name.
+  virtual result<reveal_outcome> reveal(const publish_request& request,
+                                        const staged_object& staged) = 0;
 
   /// Drops a staged object; best effort.
   virtual void discard(const publish_request& request, const staged_object& staged) = 0;
@@ -91,8 +110,9 @@ struct target_table {
 
 /// All steps of one image in a row. `record` makes the publishing record durable.
 /// @param recorded the publishing record of an earlier attempt, if there is one.
-result<void> publish(target& to, const publish_request& request, std::span<const std::byte> bytes,
-                     const std::optional<file_identity>& recorded,
-                     const std::function<result<void>(const file_identity&)>& record);
+result<reveal_outcome> publish(target& to, const publish_request& request,
+                               std::span<const std::byte> bytes,
+                               const std::optional<file_identity>& recorded,
+                               const std::function<result<void>(const file_identity&)>& record);
 
 } // namespace luna::storage

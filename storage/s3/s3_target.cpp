@@ -35,15 +35,6 @@ std::string with_slash(std::string text) {
   return text;
 }
 
-failure taken(const std::string& root, const std::string& key) {
-  return {ec::bad_request,
-          root + "/" + key
-            + " was taken by another program after the name had been promised; move that object "
-              "away and retry the job",
-          0,
-          {}};
-}
-
 } // namespace
 
 /// An image that is complete and not visible. `bytes` are the worker's.
@@ -87,7 +78,7 @@ result<object_spec> s3_target::spec_of(const publish_request& request,
   auto key = key_of(request.name);
   if (!key)
     return fail(key);
-  // The temporary name belongs to this job and image alone.
+  // The temporary name is that of this job and image alone.
   return object_spec{std::move(*key), type_of(request.name.filename), hex(identity.digest),
                      request.temporary, !request.name.overwrite};
 }
@@ -120,12 +111,11 @@ result<staged_object> s3_target::write(const publish_request& request,
   if (staged->in_parts)
     if (auto ok = upload(*staged); !ok)
       return fail(ok);
+  identity.upload = staged->upload.id;
   return staged_object{identity, std::move(staged)};
 }
 
 result<void> s3_target::upload(staged_state& staged) {
-  if (auto ok = abort_uploads(staged.spec.key); !ok)
-    return ok;
   auto begun = client_.begin_upload(staged.spec);
   if (!begun)
     return fail(begun);
@@ -136,23 +126,12 @@ result<void> s3_target::upload(staged_state& staged) {
     auto number = static_cast<uint32_t>(staged.etags.size() + 1);
     auto etag = client_.upload_part(staged.upload, number, bytes);
     if (!etag) {
-      // If this fails too, the next attempt aborts it.
+      // Best effort: what stays is removed by the bucket's lifecycle rule.
       static_cast<void>(client_.abort_upload(staged.upload));
       return fail(etag);
     }
     staged.etags.push_back(std::move(*etag));
   }
-  return {};
-}
-
-/// The promise of the name is ours, so what is being uploaded under it is what we left behind.
-result<void> s3_target::abort_uploads(const std::string& key) const {
-  auto left = client_.uploads_of(key);
-  if (!left)
-    return fail(left);
-  for (auto& upload : *left)
-    if (auto ok = client_.abort_upload(upload); !ok)
-      return ok;
   return {};
 }
 
@@ -170,21 +149,21 @@ result<put_outcome> s3_target::show(const staged_state& staged) const {
   return client_.put(spec, staged.bytes);
 }
 
-result<void> s3_target::reveal(const publish_request&, const staged_object& object) {
+result<reveal_outcome> s3_target::reveal(const publish_request&, const staged_object& object) {
   auto& staged = *static_cast<const staged_state*>(object.state.get());
   auto shown = show(staged);
   if (!shown)
     return fail(shown);
   if (*shown == put_outcome::written)
-    return {};
+    return reveal_outcome::revealed;
   // Taken, perhaps by ourselves: the first answer may have been lost on its way.
   auto ours = is_there(staged.spec, object.identity.size);
   if (!ours)
     return fail(ours);
   if (*ours)
-    return {};
+    return reveal_outcome::revealed;
   if (*shown == put_outcome::taken)
-    return tl::make_unexpected(taken(bucket_root_, staged.spec.key));
+    return reveal_outcome::taken;
   return fail(ec::internal, "the upload of " + bucket_root_ + "/" + staged.spec.key
                               + " has vanished; it is written again");
 }
@@ -213,8 +192,8 @@ result<bool> s3_target::is_published(const publish_request& request,
   auto there = is_there(*spec, recorded.size);
   if (!there)
     return fail(there);
-  if (!*there && recorded.size > client_.options().multipart_above)
-    if (auto ok = abort_uploads(spec->key); !ok)
+  if (!*there && !recorded.upload.empty())
+    if (auto ok = client_.abort_upload({spec->key, recorded.upload}); !ok)
       return fail(ok);
   return *there;
 }

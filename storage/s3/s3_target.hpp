@@ -15,8 +15,11 @@ namespace luna::storage::s3 {
 /// parts, which nobody sees, before the record, and completed after it. The key follows from the
 /// name that was settled at acceptance, and each object says in its metadata which job wrote it and
 /// which bytes it has: whoever finds a key taken, or gets no answer, or comes back after a crash,
-/// asks for that and knows whether the effect has happened. Parts of an upload that broke off are
-/// aborted when the image is tried again, and when its job turns out to be cancelled.
+/// asks for that and knows whether the effect has happened. An upload that broke off is aborted by
+/// the attempt that began it, and one that was recorded when its image is tried again or its job
+/// turns out to be cancelled. Other uploads of the key may be another node's: they stay. What a
+/// crash in the middle of an upload has left costs space until the bucket's lifecycle rule removes
+/// it.
 ///
 /// Contract: with `conditional_puts` the store itself refuses a key that is taken. Without, it is
 /// asked first: then another program that writes the same key in that moment is overwritten.
@@ -31,7 +34,8 @@ public:
                                          const std::string& prefix) override;
   result<staged_object> write(const publish_request& request,
                               std::span<const std::byte> bytes) override;
-  result<void> reveal(const publish_request& request, const staged_object& staged) override;
+  result<reveal_outcome> reveal(const publish_request& request,
+                                const staged_object& staged) override;
   void discard(const publish_request& request, const staged_object& staged) override;
   result<bool> is_published(const publish_request& request, const file_identity& recorded) override;
   bool is_outage(const failure& why) const override;
@@ -42,7 +46,6 @@ private:
   result<std::string> key_of(const file_name& name) const;
   result<object_spec> spec_of(const publish_request& request, const file_identity& identity) const;
   result<void> upload(staged_state& staged);
-  result<void> abort_uploads(const std::string& key) const;
   result<put_outcome> show(const staged_state& staged) const;
   result<bool> is_there(const object_spec& spec, uint64_t size) const;
 

@@ -29,6 +29,12 @@ void apply_change(std::map<std::string, node_ptr>& names, const name_change& x) 
     names[x.added] = x.target;
 }
 
+void node::tell(const folder_watch::change& x) {
+  std::erase_if(watchers, [](auto& watcher) { return watcher.expired(); });
+  for (auto& watcher : watchers)
+    watcher.lock()->push_back(x);
+}
+
 void keep_some(node& x, std::mt19937_64& random) {
   std::unordered_map<uint64_t, size_t> until;
   auto applies = [&](uint64_t at, size_t change) {
@@ -112,6 +118,9 @@ uint64_t faulty_file_system::disk::used() const {
       visit(*child);
   };
   visit(*root);
+  for (auto& x : unnamed)
+    if (auto alive = x.lock())
+      visit(*alive);
   return sum;
 }
 

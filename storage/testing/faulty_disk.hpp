@@ -44,6 +44,11 @@ struct node {
   std::vector<name_change> name_changes;
 
   std::weak_ptr<const void> locked_by;
+
+  /// What the watches of a folder have not read yet.
+  std::vector<std::weak_ptr<std::vector<folder_watch::change>>> watchers;
+
+  void tell(const folder_watch::change& x);
 };
 
 void apply_change(bytes& contents, const file_change& x);
@@ -61,6 +66,9 @@ struct faulty_file_system::disk {
   uint64_t operations = 0;
   uint64_t cut_at = 0; ///< 0: never
   bool cut = false;
+  bool unnamed_files = true;
+  bool watches = true;
+  std::vector<std::weak_ptr<node>> unnamed; ///< files that have no name yet take space, too
   uint64_t capacity = UINT64_MAX;
   std::vector<fault> faults;
   std::vector<std::string> journal;

@@ -7,6 +7,35 @@
 
 namespace luna::storage::testing {
 
+namespace {
+
+/// There is one file system on the disk.
+constexpr uint64_t faulty_device = 77;
+
+} // namespace
+
+class faulty_watch final : public folder_watch {
+public:
+  using disk = faulty_file_system::disk;
+
+  faulty_watch(std::shared_ptr<disk> on, node& folder)
+    : disk_(std::move(on)), generation_(disk_->generation) {
+    folder.watchers.push_back(unread_);
+  }
+
+  std::optional<std::vector<change>> changes() override {
+    std::lock_guard guard{disk_->mutex};
+    if (disk_->cut || disk_->generation != generation_ || !disk_->watches)
+      return std::nullopt;
+    return std::exchange(*unread_, {});
+  }
+
+private:
+  std::shared_ptr<disk> disk_;
+  std::shared_ptr<std::vector<change>> unread_ = std::make_shared<std::vector<change>>();
+  uint64_t generation_;
+};
+
 class faulty_file final : public file, public std::enable_shared_from_this<faulty_file> {
 public:
   using disk = faulty_file_system::disk;
@@ -91,7 +120,7 @@ public:
     std::lock_guard guard{disk_->mutex};
     if (auto bad = disk_->begin(io_op::open, path_, generation_))
       return tl::make_unexpected(std::move(*bad));
-    return file_info{node_->kind, node_->inode, node_->now.size()};
+    return file_info{node_->kind, node_->inode, node_->now.size(), faulty_device};
   }
 
   io_result<void> lock() override {
@@ -102,6 +131,8 @@ public:
     node_->locked_by = weak_from_this();
     return {};
   }
+
+  const node_ptr& what() const noexcept { return node_; }
 
 private:
   bool fits(uint64_t more) const {
@@ -168,12 +199,43 @@ public:
     return std::make_shared<faulty_file>(disk_, *found, below(name));
   }
 
+  io_result<std::shared_ptr<file>> create_unnamed() override {
+    std::lock_guard guard{disk_->mutex};
+    auto path = below("(unnamed)");
+    if (!disk_->unnamed_files)
+      return io_fail(io_kind::not_supported, "cannot make " + path);
+    if (auto bad = disk_->begin(io_op::create, path, generation_))
+      return tl::make_unexpected(std::move(*bad));
+    auto fresh = disk_->make(file_kind::regular);
+    std::erase_if(disk_->unnamed, [](auto& x) { return x.expired(); });
+    disk_->unnamed.push_back(fresh);
+    return std::make_shared<faulty_file>(disk_, std::move(fresh), std::move(path));
+  }
+
+  io_result<void> link_new(file& unnamed, std::string_view name) override {
+    std::lock_guard guard{disk_->mutex};
+    auto found = look(name);
+    if (found)
+      return io_fail(io_kind::exists, below(name) + " exists");
+    if (found.error().kind != io_kind::not_found)
+      return io_fail(found);
+    return change(io_op::link, below(name),
+                  {{}, std::string{name}, static_cast<faulty_file&>(unnamed).what()});
+  }
+
+  io_result<folder_id> id() override { return folder_id{faulty_device, node_->inode}; }
+
+  std::unique_ptr<folder_watch> watch() override {
+    std::lock_guard guard{disk_->mutex};
+    return disk_->watches ? std::make_unique<faulty_watch>(disk_, *node_) : nullptr;
+  }
+
   io_result<file_info> info(std::string_view name) override {
     std::lock_guard guard{disk_->mutex};
     auto found = look(name);
     if (!found)
       return io_fail(found);
-    return file_info{(*found)->kind, (*found)->inode, (*found)->now.size()};
+    return file_info{(*found)->kind, (*found)->inode, (*found)->now.size(), 0};
   }
 
   io_result<std::vector<std::string>> list() override {
@@ -264,7 +326,7 @@ private:
     if (!source)
       return io_fail(source);
     auto target = look(to);
-    if (target && !replace)
+    if (target && (!replace || (*target)->kind == file_kind::directory))
       return io_fail(io_kind::exists, below(to) + " exists");
     if (!target && target.error().kind != io_kind::not_found)
       return io_fail(target);
@@ -276,6 +338,10 @@ private:
     auto bad = disk_->begin(op, path, generation_, &partial);
     if (!bad || partial) {
       apply_change(node_->names, x);
+      if (!x.removed.empty())
+        node_->tell({x.removed, false});
+      if (!x.added.empty())
+        node_->tell({x.added, true});
       node_->name_changes.push_back(std::move(x));
     }
     if (bad)

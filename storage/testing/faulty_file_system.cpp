@@ -10,9 +10,9 @@
 namespace luna::storage::testing {
 
 std::string_view to_string(io_op op) {
-  constexpr std::string_view names[] = {"open",           "create",   "make_directory", "read",
-                                        "write",          "allocate", "truncate",       "sync",
-                                        "sync_directory", "rename",   "remove",         "list"};
+  constexpr std::string_view names[] = {
+    "open", "create",         "make_directory", "read",   "write", "allocate", "truncate",
+    "sync", "sync_directory", "rename",         "remove", "list",  "link"};
   return names[static_cast<size_t>(op)];
 }
 
@@ -73,6 +73,16 @@ void faulty_file_system::clear_faults() {
   disk_->faults.clear();
 }
 
+void faulty_file_system::set_unnamed_files(bool possible) {
+  std::lock_guard guard{disk_->mutex};
+  disk_->unnamed_files = possible;
+}
+
+void faulty_file_system::set_watches(bool possible) {
+  std::lock_guard guard{disk_->mutex};
+  disk_->watches = possible;
+}
+
 void faulty_file_system::set_capacity(uint64_t bytes) {
   std::lock_guard guard{disk_->mutex};
   disk_->capacity = bytes;
@@ -96,7 +106,9 @@ void faulty_file_system::put(const std::string& path, std::string_view text) {
   auto data = std::as_bytes(std::span{text});
   leaf->now.assign(data.begin(), data.end());
   leaf->durable = leaf->now;
-  at->names[path.substr(slash + 1)] = at->durable_names[path.substr(slash + 1)] = leaf;
+  auto name = path.substr(slash + 1);
+  at->names[name] = at->durable_names[name] = leaf;
+  at->tell({name, true});
 }
 
 void faulty_file_system::put_link(const std::string& path) {

@@ -14,8 +14,10 @@
 /// The problem: power cuts, full disks and failing fsyncs must be caused between any two
 /// operations, the same in every run, also for tests that run as root. This model is as strict as
 /// POSIX: file contents live after `sync`, names in a folder after `sync` of that folder, and of
-/// what was not synced any part may survive, sector by sector. After a failed sync of a file the
-/// data that it was for is gone from the disk's view though reads still show it, as on Linux.
+/// what was not synced any part may survive, sector by sector. A file without a name is gone after
+/// a power cut, however often it was synced, and when its handle goes. After a failed sync of a
+/// file the data that it was for is gone from the disk's view though reads still show it, as on
+/// Linux.
 ///
 /// Thread rule: everything may be called from any thread.
 namespace luna::storage::testing {
@@ -33,6 +35,7 @@ enum class io_op : uint8_t {
   rename,
   remove,
   list,
+  link,
 };
 
 std::string_view to_string(io_op op);
@@ -77,6 +80,12 @@ public:
   /// Adds a failing operation.
   void inject(fault x);
   void clear_faults();
+
+  /// Whether files without a name can be made; what exists already stays.
+  void set_unnamed_files(bool possible);
+
+  /// Whether folders can be watched; watches that exist end.
+  void set_watches(bool possible);
 
   /// Space for file contents; `no_space` beyond.
   void set_capacity(uint64_t bytes);

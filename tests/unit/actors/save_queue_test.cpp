@@ -204,7 +204,7 @@ BOOST_AUTO_TEST_CASE(a_cancelled_job_writes_nothing_and_cannot_be_retried) {
 }
 
 BOOST_AUTO_TEST_CASE(a_cancel_takes_effect_for_what_is_not_written_yet) {
-  disk->inject({io_op::create, "/out", io_kind::broken, 1}); // the first picture still comes
+  disk->inject({io_op::create, "/out", io_kind::broken, 4}); // markers and the first picture come
   auto job = submitted(saving("x", "", 3));
   auto cancelled = said(cancel_atom_v, job);
   BOOST_CHECK_EQUAL(cancelled["state"], "cancelled");
@@ -377,7 +377,7 @@ BOOST_AUTO_TEST_CASE(a_job_fails_with_a_reason_after_its_attempts_and_blocks_no_
   } problems[] = {{io_op::create, io_kind::no_permission},
                   {io_op::write, io_kind::no_space},
                   {io_op::make_directory, io_kind::read_only},
-                  {io_op::rename, io_kind::broken},
+                  {io_op::link, io_kind::broken},
                   {io_op::sync, io_kind::broken}};
   int count = 0;
   for (auto [op, kind] : problems) {
@@ -414,7 +414,8 @@ BOOST_AUTO_TEST_CASE(attempts_follow_each_other_with_a_growing_pause) {
 }
 
 BOOST_AUTO_TEST_CASE(one_bad_picture_does_not_stop_the_others_of_its_job) {
-  disk->inject({io_op::create, "/out", io_kind::broken, 1, 1});
+  // The markers and the first picture come.
+  disk->inject({io_op::create, "/out", io_kind::broken, 4, 1});
   auto job = submitted(saving("x", "", 3));
   auto first = status(job);
   BOOST_CHECK_EQUAL(first["state"], "queued");

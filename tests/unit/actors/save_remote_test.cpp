@@ -32,12 +32,12 @@ public:
     return storage::staged_object{{0, bytes.size(), {}}, nullptr};
   }
 
-  result<void> reveal(const storage::publish_request& request,
-                      const storage::staged_object& staged) override {
+  result<storage::reveal_outcome> reveal(const storage::publish_request& request,
+                                         const storage::staged_object& staged) override {
     if (away)
       return fail(ec::unavailable, "no answer");
     objects[storage::testing::path_of(request.name)] = staged.identity.size;
-    return {};
+    return storage::reveal_outcome::revealed;
   }
 
   void discard(const storage::publish_request&, const storage::staged_object&) override {}

@@ -23,6 +23,8 @@ struct store_desk {
   std::vector<std::pair<std::string, bool>> released; ///< error and whether it is damage
   std::vector<bool> is_final;                         ///< of what was released
   std::optional<failure> refuse;                      ///< the answer to a record
+  int renames = 0;                                    ///< asked for
+  std::optional<failure> refuse_rename;               ///< the answer to that
   std::function<void()> on_record = [] {};
 };
 
@@ -46,6 +48,16 @@ save_store_actor::behavior_type fake_store(save_store_actor::pointer,
             if (desk->refuse)
               return make_error(*desk->refuse);
             return true;
+          },
+          [desk](resolve_atom, const std::string&, uint32_t image,
+                 const std::shared_ptr<const names_there>&)
+            -> caf::result<std::shared_ptr<const storage::file_name>> {
+            ++desk->renames;
+            if (desk->refuse_rename)
+              return make_error(*desk->refuse_rename);
+            auto name = "x" + std::to_string(image) + "_" + std::to_string(desk->renames) + ".png";
+            return std::make_shared<const storage::file_name>(
+              storage::file_name{"/out", "", name, false});
           },
           [desk](answer_atom, const std::string&, const image_report& x) {
             desk->ended.push_back({x.image, x.error});
@@ -113,7 +125,7 @@ BOOST_FIXTURE_TEST_SUITE(save_worker_test, fixture)
 BOOST_AUTO_TEST_CASE(a_picture_gets_its_name_after_its_record) {
   desk->on_record = [this] {
     BOOST_CHECK(!is_there("x0.png"));
-    BOOST_CHECK_EQUAL(files().size(), 1u); // complete under another name
+    BOOST_CHECK(files().empty()); // complete, without a name
   };
   attempt(work(1));
   BOOST_REQUIRE_EQUAL(desk->recorded.size(), 1u);
@@ -135,15 +147,41 @@ BOOST_AUTO_TEST_CASE(a_record_that_is_refused_reveals_nothing_and_leaves_nothing
   BOOST_CHECK_EQUAL(desk->released.size(), 1u);
 }
 
-BOOST_AUTO_TEST_CASE(a_name_that_another_program_took_is_left_to_it) {
+BOOST_AUTO_TEST_CASE(a_name_that_another_program_took_is_left_to_it_and_the_next_one_recorded) {
   disk->put("/out/x0.png", "theirs");
+  disk->put("/out/x0_1.png", "theirs, too");
   attempt(work(2));
   BOOST_CHECK(disk->contents("/out/x0.png") == "theirs");
+  BOOST_CHECK_EQUAL(desk->renames, 2);
+  BOOST_TEST(desk->recorded == (std::vector<uint32_t>{0, 0, 0, 1}),
+             boost::test_tools::per_element());
   BOOST_REQUIRE_EQUAL(desk->ended.size(), 2u);
-  BOOST_CHECK_NE(desk->ended[0].error.find("another program"), std::string::npos);
+  BOOST_CHECK_EQUAL(desk->ended[0].error, "");
+  BOOST_CHECK_EQUAL(desk->ended[1].error, "");
+  BOOST_CHECK_EQUAL(desk->released.size(), 1u);
+  BOOST_TEST(
+    files()
+      == (std::vector<std::string>{"/out/x0.png", "/out/x0_1.png", "/out/x0_2.png", "/out/x1.png"}),
+    boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(a_name_that_was_asked_for_exactly_is_not_changed) {
+  disk->put("/out/x0.png", "theirs");
+  desk->refuse_rename = failure{ec::bad_request, "/out/x0.png is taken", 0, {}};
+  attempt(work(2));
+  BOOST_REQUIRE_EQUAL(desk->ended.size(), 2u);
+  BOOST_CHECK_EQUAL(desk->ended[0].error, "/out/x0.png is taken");
   BOOST_CHECK_EQUAL(desk->ended[1].error, "");
   BOOST_TEST(files() == (std::vector<std::string>{"/out/x0.png", "/out/x1.png"}),
              boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(names_that_others_take_again_and_again_fail_the_attempt) {
+  disk->inject({io_op::link, "/out/x0", storage::io_kind::exists});
+  attempt(work(2));
+  BOOST_REQUIRE_EQUAL(desk->ended.size(), 2u);
+  BOOST_CHECK_NE(desk->ended[0].error.find("taken by other programs"), std::string::npos);
+  BOOST_CHECK_EQUAL(desk->ended[1].error, "");
 }
 
 BOOST_AUTO_TEST_CASE(what_an_earlier_attempt_has_written_is_not_written_again) {

@@ -102,37 +102,6 @@ BOOST_AUTO_TEST_CASE(
   BOOST_CHECK(is_done(id));
 }
 
-BOOST_AUTO_TEST_CASE(two_nodes_that_share_an_output_folder_never_replace_each_others_pictures) {
-  auto data = disk->make_directories("/data2");
-  BOOST_REQUIRE(data);
-  auto theirs = job_store::open(disk, *data, options);
-  BOOST_REQUIRE(theirs);
-  // Both promise the same name: neither can know of the other's promise.
-  auto mine = submitted(job_of("mine", {named("a")}, 1));
-  auto job = job_of("theirs", {named("a")}, 2);
-  auto other = theirs->store->accept(job);
-  BOOST_REQUIRE(other);
-  BOOST_REQUIRE(theirs->store->commit());
-  BOOST_CHECK(other->job.images[0].name.filename == status(mine).images[0].name.filename);
-  work_all();
-  auto first = disk->contents("/out/a.png");
-  BOOST_REQUIRE(is_done(mine));
-  std::swap(store, theirs->store); // now the other node works
-  for (int i = 0; i < 10; ++i) {
-    work_all();
-    clock.advance(1min);
-  }
-  BOOST_CHECK(disk->contents("/out/a.png") == first);
-  auto failed = status(other->job.id);
-  BOOST_CHECK(failed.state == job_state::failed);
-  BOOST_CHECK_NE(failed.error.find("taken by another program"), std::string::npos);
-  // Its picture is not lost: with the name free again it comes to be.
-  BOOST_REQUIRE((*disk->open_directory("/out"))->rename("a.png", "theirs.png"));
-  BOOST_REQUIRE(store->retry(other->job.id));
-  work_all();
-  BOOST_CHECK(disk->contents("/out/a.png") == encoded(job.images[0].pixels));
-}
-
 BOOST_AUTO_TEST_CASE(two_nodes_that_share_an_output_folder_go_round_what_the_other_has_written) {
   auto data = disk->make_directories("/data2");
   auto theirs = job_store::open(disk, *data, options);

@@ -101,6 +101,44 @@ BOOST_AUTO_TEST_CASE(values_out_of_range_are_no_record) {
   BOOST_CHECK(!decode_record(static_cast<uint16_t>(record_kind::forgotten), nameless));
 }
 
+BOOST_AUTO_TEST_CASE(what_came_later_is_read_back_with_and_without_the_rest) {
+  auto read_back = [](const job_record& x) {
+    auto got = decode_record(kind_of(x), bytes_of(x));
+    BOOST_TEST_REQUIRE(got.has_value());
+    BOOST_TEST((*got == x));
+    BOOST_TEST(!decode_record(kind_of(x), bytes_of(x) + "x"));
+  };
+  for (const auto* target : {"", "bucket"}) {
+    auto accepted = some_accepted();
+    accepted.target = target;
+    accepted.images[0].wanted = name_request{"/out", "sub", "a", ".png", collision_rule::fail, {}};
+    read_back(accepted);
+    accepted.images[1].wanted =
+      name_request{"/out", "", "b", ".png", {}, counter_rule{3, "_final"}};
+    read_back(accepted);
+    auto snapshot = some_snapshot();
+    snapshot.target = target;
+    snapshot.images[1].renamed_from = "c.png";
+    read_back(snapshot);
+    snapshot.images[0].recorded->device = 12;
+    snapshot.images[0].recorded->upload = "upload";
+    read_back(snapshot);
+  }
+  publishing_record publishing{"j-1-1", 3, {"/out", "", "a.png", false}, ".t", some_identity()};
+  publishing.identity.device = 5;
+  read_back(publishing);
+  publishing.renamed_from = "b.png";
+  read_back(publishing);
+}
+
+BOOST_AUTO_TEST_CASE(an_addition_of_a_newer_version_is_passed_over) {
+  publishing_record x{"j-1-1", 3, {"/out", "", "a.png", false}, ".t", some_identity()};
+  auto bytes = encode(x) + '\x63' + std::string{"\3\0\0\0abc", 7};
+  auto got = decode_record(static_cast<uint16_t>(record_kind::publishing), bytes);
+  BOOST_TEST_REQUIRE(got.has_value());
+  BOOST_TEST((std::get<publishing_record>(*got) == x));
+}
+
 BOOST_AUTO_TEST_CASE(details_of_an_accepted_job_come_back_with_and_without_a_target) {
   for (const auto* target : {"", "bucket"}) {
     auto x = some_accepted();

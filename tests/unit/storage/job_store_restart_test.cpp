@@ -117,8 +117,8 @@ BOOST_AUTO_TEST_CASE(a_cancelled_job_stays_cancelled) {
 BOOST_AUTO_TEST_CASE(a_cancelled_job_that_was_about_to_publish_only_looks_whether_it_had) {
   auto id = submitted(job_of("", {named("a"), named("b"), named("c")}));
   auto work = store->take();
-  publish_request first{work->images[0].name, temporary_name(id, 0)};
-  publish_request second{work->images[1].name, temporary_name(id, 1)};
+  auto first = request_of(id, 0, work->images[0].name);
+  auto second = request_of(id, 1, work->images[1].name);
   auto text = encoded(*work->read_pixels(work->images[0]));
   auto bytes = std::as_bytes(std::span{text});
   auto written = targets.folder->write(first, bytes);

@@ -185,6 +185,71 @@ BOOST_AUTO_TEST_CASE(a_job_of_a_target_that_is_away_can_be_cancelled) {
   BOOST_CHECK(store->target_away(second, "no answer")->state == job_state::cancelled);
 }
 
+BOOST_AUTO_TEST_CASE(a_job_is_cancelled_at_once_though_its_attempt_at_an_away_target_runs) {
+  auto id = submitted(remote("k"));
+  auto work = store->take();
+  BOOST_REQUIRE(work);
+  BOOST_REQUIRE(store->publishing(id, 0, {0, 10, {}}));
+  BOOST_REQUIRE(store->commit());
+  BOOST_REQUIRE(store->cancel(id)); // the worker waits for an answer of the target
+  BOOST_REQUIRE(store->commit());
+  auto job = status(id);
+  BOOST_CHECK(job.state == job_state::cancelled);
+  BOOST_CHECK_NE(job.images[0].error.find("may be there"), std::string::npos);
+  BOOST_CHECK_EQUAL(store->counters().spool_bytes, 0u);
+  auto lane = [&] {
+    for (auto& x : store->counters().lanes)
+      if (x.remote)
+        return x;
+    return lane_status{};
+  };
+  BOOST_CHECK_EQUAL(lane().running, 1u); // its worker is not free yet
+  BOOST_CHECK_EQUAL(lane().queued, 0u);
+  // Nothing of it begins any more.
+  BOOST_CHECK(store->publishing(id, 0, {0, 10, {}}).error().code == ec::cancelled);
+  BOOST_CHECK(store->rename(id, 0, nullptr).error().code == ec::cancelled);
+  BOOST_CHECK(store->target_away(id, "no answer")->state == job_state::cancelled);
+  BOOST_CHECK_EQUAL(lane().running, 0u);
+  BOOST_CHECK_EQUAL(lane().problem, "no answer");
+  BOOST_REQUIRE_EQUAL(power_cycle(survival::synced), "");
+  BOOST_CHECK(status(id).state == job_state::cancelled);
+  BOOST_CHECK_EQUAL(store->counters().spool_bytes, 0u);
+  clock.advance(1h);
+  BOOST_CHECK(!store->take());
+}
+
+BOOST_AUTO_TEST_CASE(a_job_that_waits_for_an_away_target_after_its_record_is_cancelled_at_once) {
+  auto id = submitted(remote("k"));
+  BOOST_REQUIRE(store->take());
+  BOOST_REQUIRE(store->publishing(id, 0, {0, 10, {}}));
+  BOOST_REQUIRE(store->commit());
+  BOOST_REQUIRE(store->target_away(id, "no answer"));
+  BOOST_CHECK(status(id).state == job_state::queued);
+  BOOST_REQUIRE(store->cancel(id));
+  BOOST_REQUIRE(store->commit());
+  BOOST_CHECK(status(id).state == job_state::cancelled);
+  BOOST_CHECK_EQUAL(store->counters().spool_bytes, 0u);
+  clock.advance(1h);
+  BOOST_CHECK(!store->take());
+}
+
+BOOST_AUTO_TEST_CASE(a_picture_that_appears_after_its_job_was_cancelled_is_told) {
+  auto id = submitted(remote("k"));
+  BOOST_REQUIRE(store->take());
+  BOOST_REQUIRE(store->publishing(id, 0, {0, 10, {}}));
+  BOOST_REQUIRE(store->commit());
+  BOOST_REQUIRE(store->cancel(id));
+  BOOST_REQUIRE(store->commit());
+  BOOST_REQUIRE(store->image_done(id, 0, image_state::done, "{}"));
+  BOOST_CHECK(store->finish_attempt(id, {}, false)->state == job_state::cancelled);
+  BOOST_REQUIRE(store->commit());
+  for (int round = 0; round < 2; ++round) {
+    BOOST_CHECK(status(id).images[0].state == image_state::done);
+    BOOST_CHECK_EQUAL(status(id).images[0].error, "");
+    BOOST_REQUIRE_EQUAL(power_cycle(survival::synced), "");
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_running_job_has_its_place_in_the_counts_of_its_lane) {
   options.workers = 4;
   BOOST_REQUIRE_EQUAL(power_cycle(survival::synced), "");

@@ -204,7 +204,7 @@ BOOST_AUTO_TEST_CASE(retry_leaves_other_states_as_they_are) {
 }
 
 BOOST_AUTO_TEST_CASE(only_what_is_missing_is_written_by_the_next_attempt) {
-  disk->inject({io_op::create, "-1.tmp", io_kind::no_space, 0, 1});
+  disk->inject({io_op::link, "/out/b.png", io_kind::no_space, 0, 1});
   auto id = submitted(job_of("", {named("a"), named("b")}));
   work_all();
   BOOST_CHECK(status(id).images[0].state == image_state::done);

@@ -8,13 +8,14 @@ namespace luna::storage::testing {
 namespace {
 
 struct fixture {
-  faulty_file_system disk;
-  name_reservations names;
+  std::shared_ptr<faulty_file_system> files = std::make_shared<faulty_file_system>();
+  faulty_file_system& disk = *files;
+  name_reservations names{files};
 
   fixture() { BOOST_REQUIRE(disk.make_directories(output_folder)); }
 
   result<std::vector<file_name>> reserve(const std::string& job, std::vector<name_request> wanted) {
-    return names.reserve(disk, job, wanted);
+    return names.reserve(job, wanted);
   }
 
   /// The one name that a job gets.

@@ -157,6 +157,69 @@ BOOST_AUTO_TEST_CASE(a_renamed_file_keeps_its_inode) {
   BOOST_CHECK_EQUAL(root->info("b")->inode, before);
 }
 
+BOOST_AUTO_TEST_CASE(a_file_without_a_name_is_seen_by_nobody_until_it_gets_one) {
+  auto unnamed = root->create_unnamed();
+  if (!unnamed) { // an old overlay or network file system
+    BOOST_CHECK(kind_of(unnamed) == io_kind::not_supported);
+    return;
+  }
+  BOOST_REQUIRE((*unnamed)->write_at(0, bytes_of("text")));
+  BOOST_CHECK(root->list()->empty());
+  write("taken", "theirs");
+  BOOST_CHECK(kind_of(root->link_new(**unnamed, "taken")) == io_kind::exists);
+  BOOST_CHECK_EQUAL(read("taken"), "theirs");
+  BOOST_REQUIRE(root->link_new(**unnamed, "a"));
+  BOOST_CHECK_EQUAL(read("a"), "text");
+  BOOST_CHECK_EQUAL((*unnamed)->info()->inode, root->info("a")->inode);
+  BOOST_CHECK_EQUAL((*unnamed)->info()->device,
+                    (*root->open("taken", open_mode::read))->info()->device);
+}
+
+BOOST_AUTO_TEST_CASE(a_watch_tells_which_names_come_and_go) {
+  BOOST_REQUIRE(root->make_directory("d"));
+  auto folder = *root->open_directory("d");
+  auto watch = folder->watch();
+  if (!watch)
+    return; // a network file system, where changes by others are not told
+  auto told = [&] {
+    std::string text;
+    auto changes = watch->changes();
+    BOOST_REQUIRE(changes);
+    for (auto& x : *changes)
+      text += (x.added ? "+" : "-") + x.name + " ";
+    return text;
+  };
+  BOOST_CHECK_EQUAL(told(), "");
+  write("outside", "x");
+  BOOST_REQUIRE(folder->open("a", open_mode::create_new));
+  BOOST_REQUIRE(folder->rename("a", "b"));
+  BOOST_REQUIRE(folder->remove("b"));
+  BOOST_CHECK_EQUAL(told(), "+a -a +b -b ");
+  if (auto unnamed = folder->create_unnamed()) {
+    BOOST_REQUIRE(folder->link_new(**unnamed, "c"));
+    BOOST_CHECK_EQUAL(told(), "+c ");
+    BOOST_REQUIRE(folder->remove("c"));
+  }
+  std::filesystem::rename(folder->path(), folder->path() + " elsewhere");
+  BOOST_CHECK(!watch->changes());
+  BOOST_CHECK(!watch->changes());
+}
+
+BOOST_AUTO_TEST_CASE(more_changes_than_the_system_keeps_are_not_known_any_more) {
+  auto watch = root->watch();
+  if (!watch)
+    return;
+  std::ifstream setting{"/proc/sys/fs/inotify/max_queued_events"};
+  int most = 0;
+  setting >> most;
+  if (most == 0 || most > 50000)
+    return;
+  write("a", "x");
+  for (int i = 0; i < most; i += 2) // two changes each
+    BOOST_REQUIRE(root->rename(i % 4 == 0 ? "a" : "b", i % 4 == 0 ? "b" : "a"));
+  BOOST_CHECK(!watch->changes());
+}
+
 BOOST_AUTO_TEST_CASE(a_fifo_is_no_file_and_does_not_hang) {
   BOOST_REQUIRE_EQUAL(::system(("mkfifo " + folder.at("pipe")).c_str()), 0);
   BOOST_CHECK(!root->open("pipe", open_mode::read));

@@ -28,7 +28,8 @@ struct scenario {
   /// The text that must stand under each name in the end, by path; for names given on the way.
   std::map<std::string, std::string> expected;
 
-  scenario() {
+  explicit scenario(bool unnamed_files = true) {
+    node.disk->set_unnamed_files(unnamed_files);
     clients.push_back({job_of("first", {named("a"), named("a"), named("deep", "x/y")}, 1), {}});
     auto second = job_of("second", {named("n"), named("n", "x")}, 10);
     for (auto& image : second.images)
@@ -70,7 +71,7 @@ struct scenario {
   std::map<std::string, uint64_t> visible() const {
     std::map<std::string, uint64_t> found;
     for (auto& path : node.disk->files(output_folder))
-      if (path.find("/.luna-") == path.npos)
+      if (path.find("/.luna-") == path.npos && !path.ends_with(".luna"))
         found[path] = inode_of(path);
     return found;
   }
@@ -138,16 +139,16 @@ struct scenario {
   }
 };
 
-uint64_t operations_of_a_run() {
-  scenario x;
+uint64_t operations_of_a_run(bool unnamed_files = true) {
+  scenario x{unnamed_files};
   auto before = x.node.disk->operations();
   x.run();
   x.check_end({});
   return x.node.disk->operations() - before;
 }
 
-void cut_once(uint64_t at, survival mode, uint64_t seed) {
-  scenario x;
+void cut_once(uint64_t at, survival mode, uint64_t seed, bool unnamed_files = true) {
+  scenario x{unnamed_files};
   x.node.disk->cut_power_at(x.node.disk->operations() + at);
   x.run();
   BOOST_REQUIRE(x.node.disk->power_is_cut());
@@ -184,6 +185,15 @@ BOOST_AUTO_TEST_CASE(at_every_operation_keeping_any_part_of_what_was_not_synced)
   for (uint64_t at = 1; at <= count; ++at)
     for (uint64_t seed = 1; seed <= 5; ++seed)
       cut_once(at, survival::random, seed);
+}
+
+BOOST_AUTO_TEST_CASE(at_every_operation_where_each_file_has_a_name) {
+  auto count = operations_of_a_run(false);
+  for (uint64_t at = 1; at <= count; ++at) {
+    cut_once(at, survival::synced, 0, false);
+    cut_once(at, survival::everything, 0, false);
+    cut_once(at, survival::random, at, false);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(again_while_it_recovers_from_the_first) {

@@ -115,7 +115,8 @@ struct scenario : bucket_fixture {
                           path << " was written " << object->second.writes << " times");
     }
     BOOST_CHECK_EQUAL(bucket->objects().size(), 4u);
-    BOOST_CHECK_EQUAL(bucket->open_uploads(), 0u);
+    // One that was begun just before the power went, and is not known to be ours any more.
+    BOOST_CHECK_LE(bucket->open_uploads(), 1u);
   }
 };
 

@@ -66,6 +66,7 @@ struct simulated_node {
   uint64_t random_state = 1;
   job_store_options options = default_options();
   std::unique_ptr<job_store> store;
+  std::string data_folder = "/data";
   target_table targets; ///< its folders are made at each start
   recovery_report report;
   std::string damage; ///< of the pixels that the last attempt read
@@ -86,8 +87,7 @@ struct simulated_node {
   /// Starts the node. @returns why it could not.
   std::string boot() {
     store.reset();
-    targets.folder = std::make_shared<publisher>(disk);
-    auto data = disk->make_directories("/data");
+    auto data = disk->make_directories(data_folder);
     if (!data)
       return data.error().message;
     auto opened = job_store::open(disk, *data, options);
@@ -95,6 +95,7 @@ struct simulated_node {
       return opened.error().message;
     store = std::move(opened->store);
     report = std::move(opened->report);
+    targets.folder = std::make_shared<publisher>(disk, store->node());
     return {};
   }
 
@@ -113,6 +114,8 @@ struct simulated_node {
       return x;
     if (auto ok = store->commit(); !ok)
       return tl::make_unexpected(ok.error().reason);
+    if (auto status = store->status(x->job.id)) // with the names that it has come to
+      x->job = *status;
     return x;
   }
 
@@ -140,8 +143,30 @@ struct simulated_node {
 
   /// @returns why its target is away, or "".
   std::string save(const job_work& work, const job_work::image& image) {
-    publish_request request{image.name, temporary_name(work.id, image.index)};
-    auto& to = *targets.find(work.target);
+    auto ok = work.only_check ? check(work, image) : write(work, image);
+    auto away = !ok && targets.find(work.target)->is_outage(ok.error());
+    if (ok)
+      static_cast<void>(store->image_done(work.id, image.index, image_state::done, {}));
+    else if (!away)
+      static_cast<void>(store->image_failed(work.id, image.index, ok.error().message));
+    return away ? ok.error().message : std::string{};
+  }
+
+  result<void> check(const job_work& work, const job_work::image& image) {
+    auto request = request_of(work.id, image.index, image.name, image.marker);
+    auto there = targets.find(work.target)->is_published(request, *image.recorded);
+    if (there && !*there)
+      return fail(ec::cancelled, "cancelled");
+    return there ? result<void>{} : fail(there);
+  }
+
+  result<void> write(const job_work& work, const job_work::image& image) {
+    auto pixels = work.read_pixels(image);
+    if (!pixels) {
+      damage = pixels.error().code == ec::internal ? pixels.error().message : "";
+      return fail(pixels);
+    }
+    auto bytes = encoded(*pixels);
     auto record = [&](const file_identity& identity) -> result<void> {
       if (auto ok = store->publishing(work.id, image.index, identity); !ok)
         return ok;
@@ -149,27 +174,29 @@ struct simulated_node {
         return tl::make_unexpected(ok.error().reason);
       return {};
     };
-    auto outcome = [&]() -> result<void> {
-      if (work.only_check) {
-        auto there = to.is_published(request, *image.recorded);
-        if (there && !*there)
-          return fail(ec::cancelled, "cancelled");
-        return there ? result<void>{} : fail(there);
-      }
-      auto pixels = work.read_pixels(image);
-      if (!pixels) {
-        damage = pixels.error().code == ec::internal ? pixels.error().message : "";
-        return fail(pixels);
-      }
-      auto bytes = encoded(*pixels);
-      return publish(to, request, std::as_bytes(std::span{bytes}), image.recorded, record);
-    };
-    auto ok = outcome();
-    if (ok)
-      static_cast<void>(store->image_done(work.id, image.index, image_state::done, {}));
-    else if (!to.is_outage(ok.error()))
-      static_cast<void>(store->image_failed(work.id, image.index, ok.error().message));
-    return !ok && to.is_outage(ok.error()) ? ok.error().message : std::string{};
+    auto request = request_of(work.id, image.index, image.name, image.marker);
+    auto recorded = image.recorded;
+    while (true) {
+      auto outcome = publish(*targets.find(work.target), request, std::as_bytes(std::span{bytes}),
+                             recorded, record);
+      if (!outcome || *outcome == reveal_outcome::revealed)
+        return outcome ? result<void>{} : fail(outcome);
+      auto next = another_name(work, image);
+      if (!next)
+        return fail(next);
+      request = request_of(work.id, image.index, *next);
+      recorded.reset();
+    }
+  }
+
+  result<file_name> another_name(const job_work& work, const job_work::image& image) {
+    if (work.target.empty())
+      return store->rename(work.id, image.index, nullptr);
+    auto names = targets.remote.at(work.target)->names(image.name.subfolder, image.stem);
+    if (!names)
+      return fail(names);
+    name_reservations::names_there there{{image.name.subfolder, *names}};
+    return store->rename(work.id, image.index, &there);
   }
 };
 
