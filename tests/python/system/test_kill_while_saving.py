@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 import threading
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -65,14 +65,22 @@ def saved_number(path: Path) -> int | None:
 
 
 class Submitters:
-    """Threads that submit numbered pictures without a pause, each picture under its own key."""
+    """Threads that submit numbered pictures without a pause, each picture under its own key.
 
-    def __init__(self, gateway: str) -> None:
+    The numbers begin with ``first``; ``task`` makes the task of one."""
+
+    def __init__(
+        self,
+        gateway: str,
+        task: Callable[[int], dict[str, Any]] = lambda number: task_of(number, f"p{number}"),
+        first: int = 0,
+    ) -> None:
         self.gateway = gateway
+        self._task = task
         self.acknowledged: dict[int, str] = {}
         self.uncertain: set[int] = set()
         self.refused: set[int] = set()
-        self._next = 0
+        self._next = first
         self._stop = False
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
@@ -88,7 +96,7 @@ class Submitters:
 
     def _submit(self, luna: Client, number: int) -> None:
         try:
-            job = luna.submit_async(task_of(number, f"p{number}"), key=f"key-{number}")
+            job = luna.submit_async(self._task(number), key=f"key-{number}")
         except SubmitUncertainError:
             self._note(self.uncertain.add, number)
         except LunaError:  # nobody listened: certain that it was not accepted
