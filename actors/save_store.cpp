@@ -204,7 +204,9 @@ void end_attempt(self_pointer self, save_store_state::worker& worker, const atte
   auto id = std::exchange(worker.job, {});
   worker.idle_since = self->clock().now();
   auto job = ended(*self->state.store, id, x);
-  if (!job)
+  if (!job && job.error().code == ec::unknown_job)
+    spdlog::debug("job {} was cancelled and forgotten while its attempt ran", id);
+  else if (!job)
     spdlog::error("job {} could not be ended: {}", id, job.error().message);
   else if (job->state == storage::job_state::failed)
     spdlog::error("job {} has failed after {} attempts: {}", id, job->attempts, job->error);

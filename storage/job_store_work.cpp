@@ -63,7 +63,8 @@ bool job_store::is_blocked(const std::string& id) const {
     for (auto& holder : names_.holders(image.name)) {
       if (holder == id)
         return false;
-      if (!is_ended(jobs_.at(holder).state))
+      // One that was cancelled may be forgotten while what it has under way still appears.
+      if (abandoned_.contains(holder) || !is_ended(jobs_.at(holder).state))
         return true;
     }
     return false;

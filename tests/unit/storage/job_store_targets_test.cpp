@@ -250,6 +250,25 @@ BOOST_AUTO_TEST_CASE(a_picture_that_appears_after_its_job_was_cancelled_is_told)
   }
 }
 
+BOOST_AUTO_TEST_CASE(
+  a_job_that_is_discarded_while_its_attempt_still_runs_holds_its_name_until_then) {
+  auto overwriting = [](std::string key) {
+    auto job = job_of(std::move(key), {named("a", "x", collision_rule::overwrite)});
+    job.target = "bucket";
+    return job;
+  };
+  auto id = submitted(overwriting("k"));
+  BOOST_REQUIRE(store->take());
+  BOOST_REQUIRE(store->publishing(id, 0, {0, 10, {}}));
+  BOOST_REQUIRE(store->cancel(id));
+  BOOST_REQUIRE(store->discard(id));
+  auto next = submitted(overwriting("l"));
+  BOOST_CHECK(!store->take()); // the first object may just now appear
+  BOOST_REQUIRE(store->image_done(id, 0, image_state::done, "{}"));
+  BOOST_CHECK(store->finish_attempt(id, {}, false).error().code == ec::unknown_job);
+  BOOST_CHECK_EQUAL(write_one(), next);
+}
+
 BOOST_AUTO_TEST_CASE(a_running_job_has_its_place_in_the_counts_of_its_lane) {
   options.workers = 4;
   BOOST_REQUIRE_EQUAL(power_cycle(survival::synced), "");
