@@ -141,7 +141,8 @@ result<accepted> job_store::accept(new_job job) {
 }
 
 /// Lets others see what is promised. Once the record is durable, so that a marker is never without
-/// its job; a name that another node was faster with becomes another one before anybody is told.
+/// its job; a name that another node was faster with becomes another one before anybody is told, or
+/// says so (`renamed_from`) if the job was acknowledged at once.
 /// @returns whether there is something to make durable.
 bool job_store::show_names() {
   bool any_changed = false;
@@ -158,8 +159,12 @@ bool job_store::show_names() {
     }
     if (!names_.show(id, wanted, names))
       continue;
-    for (size_t n = 0; n < names.size(); ++n)
-      job.status.images[n].name = std::move(names[n]);
+    for (size_t n = 0; n < names.size(); ++n) {
+      auto& image = job.status.images[n];
+      if (i->second.acknowledged && names[n] != image.name)
+        image.renamed_from = image.name.filename;
+      image.name = std::move(names[n]);
+    }
     append_snapshot(job);
     any_changed = true;
   }

@@ -246,6 +246,18 @@ BOOST_AUTO_TEST_CASE(a_node_that_was_faster_with_a_name_keeps_it) {
   BOOST_CHECK_EQUAL(status(mine->job.id).images[1].name.filename, "a_2.png");
 }
 
+BOOST_AUTO_TEST_CASE(a_name_that_was_told_before_it_was_durable_says_that_it_has_changed) {
+  auto fast = job_of("k", {counted("n")});
+  fast.fast = true;
+  auto mine = store->accept(fast);
+  BOOST_REQUIRE(mine && mine->at_once);
+  other.submitted(job_of("k", {counted("n")}, 5));
+  BOOST_REQUIRE(store->commit());
+  auto image = status(mine->job.id).images[0];
+  BOOST_CHECK_EQUAL(image.name.filename, "n_00002_.png");
+  BOOST_CHECK_EQUAL(image.renamed_from, "n_00001_.png");
+}
+
 BOOST_AUTO_TEST_CASE(kill_at_any_moment_of_a_submit_leaves_no_marker_without_its_job) {
   for (uint64_t at = 1; at < 60; ++at) {
     fixture x;
