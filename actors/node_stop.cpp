@@ -15,16 +15,27 @@ namespace {
 /// How long the children may take to end once they have been told.
 constexpr std::chrono::seconds last_call{3};
 
+/// How long the answers to unfinished work may take to leave, and such work to stop.
+constexpr std::chrono::seconds farewell{1};
+
 /// A stop on its way: what drains before what.
 struct drain_run {
   std::chrono::steady_clock::time_point deadline;
   size_t pending = 0;
+  bool late = false; ///< somebody did not drain in time
 };
 
 std::chrono::milliseconds left(self_pointer self, const drain_run& run) {
   auto rest =
     std::chrono::duration_cast<std::chrono::milliseconds>(run.deadline - self->clock().now());
   return std::max(rest, std::chrono::milliseconds{1});
+}
+
+template <class Handle>
+std::map<std::string, Handle> one(const char* name, const Handle& handle) {
+  if (handle)
+    return {{name, handle}};
+  return {};
 }
 
 /// Asks these to drain and goes on when all have, or their time is over.
@@ -35,18 +46,36 @@ void drain_all(self_pointer self, const std::shared_ptr<drain_run>& run,
   if (who.empty())
     return next();
   for (auto& [name, handle] : who) {
-    auto one = [run, next] {
+    auto ended = [run, next] {
       if (--run->pending == 0)
         next();
     };
     self->request(handle, left(self, *run), drain_atom_v)
-      .then([one](bool) { one(); },
-            [self, one, name = name](const caf::error& err) {
+      .then([ended](bool) { ended(); },
+            [self, run, ended, name = name](const caf::error& err) {
+              run->late = true;
               spdlog::warn("{}/{} did not drain in time: {}", self->state.plan.node, name,
                            self->home_system().render(err));
-              one();
+              ended();
             });
   }
+}
+
+/// Work that outlasts the stop ends now, and who waits for it is told before the connections go.
+template <class Next>
+void end_unfinished(self_pointer self, const std::shared_ptr<drain_run>& run, Next next) {
+  auto& gateway = self->state.parts.gateway;
+  if (!run->late || !gateway)
+    return next();
+  run->deadline = self->clock().now() + farewell;
+  self->request(gateway, farewell, reset_atom_v)
+    .then(
+      [self, run, next](uint64_t unfinished) {
+        spdlog::warn("node {} stops with {} requests unfinished", self->state.plan.node,
+                     unfinished);
+        drain_all(self, run, one("gateway", self->state.parts.gateway), next);
+      },
+      [next](const caf::error&) { next(); });
 }
 
 /// Nobody else ends them: an actor that is only forgotten lives on while anything of CAF's still
@@ -81,13 +110,6 @@ void end_children(self_pointer self) {
   child_ended(self);
 }
 
-template <class Handle>
-std::map<std::string, Handle> one(const char* name, const Handle& handle) {
-  if (handle)
-    return {{name, handle}};
-  return {};
-}
-
 } // namespace
 
 void stop(self_pointer self, std::chrono::milliseconds deadline, int exit_status) {
@@ -105,9 +127,11 @@ void stop(self_pointer self, std::chrono::milliseconds deadline, int exit_status
   run->deadline = self->clock().now() + deadline;
   // First nothing new comes in, then what was accepted ends, then what must be on disk is.
   drain_all(self, run, one("gateway", state.parts.gateway), [self, run] {
-    drain_all(self, run, self->state.parts.pools, [self, run] {
-      drain_all(self, run, one("save_queue", self->state.parts.saves),
-                [self] { end_children(self); });
+    end_unfinished(self, run, [self, run] {
+      drain_all(self, run, self->state.parts.pools, [self, run] {
+        drain_all(self, run, one("save_queue", self->state.parts.saves),
+                  [self] { end_children(self); });
+      });
     });
   });
 }

@@ -181,22 +181,40 @@ void session_parts::refuse(self_pointer self, uint64_t task, const failure& why)
   self->send(self->state.connection, answer_atom_v, std::move(x));
 }
 
-bool session_parts::cancel(self_pointer self, uint64_t task) {
+namespace {
+
+const failure cancelled{ec::cancelled, "the request was cancelled", 0, {}};
+
+/// A node that stops resets its connections when the time for running work is over.
+const failure out_of_time{ec::shutting_down,
+                          "this node stops, and the request was not done in the time that a stop "
+                          "gives: ask again when it is back, or another node",
+                          2000,
+                          {}};
+
+bool end_request(self_pointer self, uint64_t task, const failure& why) {
   auto* request = find_request(self, task);
   if (request == nullptr || !request->can_cancel)
     return false;
   take_back(self, task, *request);
-  refuse(self, task, {ec::cancelled, "the request was cancelled", 0, {}});
+  refuse(self, task, why);
   return true;
 }
 
+} // namespace
+
+bool session_parts::cancel(self_pointer self, uint64_t task) {
+  return end_request(self, task, cancelled);
+}
+
 uint64_t session_parts::cancel_all(self_pointer self, uint64_t except) {
+  auto& why = self->state.context->counters->draining ? out_of_time : cancelled;
   std::vector<uint64_t> tasks;
   for (auto& [task, request] : self->state.requests)
     if (task != except)
       tasks.push_back(task);
-  return static_cast<uint64_t>(
-    std::count_if(tasks.begin(), tasks.end(), [&](auto task) { return cancel(self, task); }));
+  return static_cast<uint64_t>(std::count_if(
+    tasks.begin(), tasks.end(), [&](auto task) { return end_request(self, task, why); }));
 }
 
 // -- the actor ---

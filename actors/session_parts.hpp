@@ -46,7 +46,7 @@ void refuse(self_pointer self, uint64_t task, const failure& why);
 /// Answers `cancelled` and takes the work back. @returns false if that cannot be done any more.
 bool cancel(self_pointer self, uint64_t task);
 
-/// The same for all requests but one. @returns how many.
+/// The same for all requests but one; a node that stops says `shutting_down`. @returns how many.
 uint64_t cancel_all(self_pointer self, uint64_t except = 0);
 
 /// Asks an actor on behalf of a request. `then(answer)` is called if the request still waits; an

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from node_process import PATIENCE, NodeProcess
 from pictures import number_of, numbered
-from setting import CLIP, VAE, ClusterFile, Start
-from test_load import LARGE
+from setting import CLIP, VAE, ClusterFile, Start, eventually
+from test_load import LARGE, SMALL, Occupied, vae_pool
 
 from luna_client import ConnectionLostError, Daemon, DaemonStartError, ShuttingDownError
 from luna_client.daemon import start_daemon
@@ -33,29 +33,30 @@ def test_a_signal_stops_in_order_with_status_0(node: NodeProcess, number: int) -
     )
 
 
+def with_drain(cluster_file: ClusterFile, drain: str) -> Path:
+    config = cluster_file.write("alpha")
+    config.write_text(config.read_text().replace("heartbeat", f"drain = {drain}\n heartbeat"))
+    return config
+
+
 def test_running_work_is_finished_before_the_end_and_new_work_refused(
-    node: NodeProcess, background: Background
+    start_node: Start, cluster_file: ClusterFile, background: Background
 ) -> None:
-    began: list[int] = []
-    picture = np.zeros((1, 384, 384, 3), np.uint8)
-    with node.client(timeout=300) as luna, node.client() as late:
-        late.ping()
-        future = background(
-            luna.vae_encode,
-            picture,
-            VAE,
-            tiled=True,
-            tile_size=128,
-            progress=lambda *_: began.append(1),
-        )
-        while not began:
-            late.ping()
-        node.signal(signal.SIGTERM)
-        with pytest.raises((ShuttingDownError, ConnectionLostError)):
-            while True:  # until the signal has arrived
-                late.clip_tokenize("a", CLIP)
-        assert future.result(PATIENCE).latents.shape == (1, 4, 48, 48)
-    assert node.wait_end() == 0
+    node = start_node(config=with_drain(cluster_file, "1h"), node="alpha")
+    with node.client(timeout=600) as luna, node.client() as late:
+        with Occupied(
+            node, background
+        ) as running:  # for minutes: it outlasts whatever is done here
+            accepted = background(luna.vae_encode, SMALL, VAE)
+            eventually(lambda: vae_pool(late), lambda pool: pool.queued == 1)
+            node.signal(signal.SIGTERM)
+            with pytest.raises(ShuttingDownError):
+                while True:  # until the signal has arrived
+                    late.clip_tokenize("a", CLIP)
+            assert not running.future.done()
+            assert not accepted.done()
+        assert accepted.result(PATIENCE).latents.shape == (1, 4, 2, 2)
+    assert node.wait_end() == 0, node.story("stopped badly")
 
 
 def test_a_second_signal_stops_at_once(node: NodeProcess, background: Background) -> None:
@@ -83,32 +84,28 @@ def test_a_second_signal_stops_at_once(node: NodeProcess, background: Background
     client.close()
 
 
-def test_work_that_outlasts_the_drain_is_dropped(
+def test_work_that_outlasts_the_drain_is_answered_and_dropped(
     start_node: Start, cluster_file: ClusterFile, background: Background
 ) -> None:
-    config = cluster_file.write("alpha")
-    config.write_text(config.read_text().replace("heartbeat", "drain = 500ms\n heartbeat"))
-    node = start_node(config=config, node="alpha")
-    client = node.client(timeout=3600)
-    began: list[int] = []
-    future = background(
-        client.vae_encode,
-        LARGE,
-        VAE,
-        tiled=True,
-        tile_size=256,
-        progress=lambda *_: began.append(1),
-    )
-    with node.client() as luna:
-        while not began:
-            luna.ping()
-    begin = time.monotonic()
-    node.signal(signal.SIGTERM)
-    node.wait_end()
-    assert time.monotonic() - begin < 20
-    with pytest.raises((ConnectionLostError, ShuttingDownError)):
-        future.result(PATIENCE)
-    client.close()
+    node = start_node(config=with_drain(cluster_file, "500ms"), node="alpha")
+    began = threading.Event()
+    with node.client(timeout=3600) as luna, node.client(timeout=3600) as waiting:
+        running = background(
+            luna.vae_encode, LARGE, VAE, tiled=True, tile_size=64, progress=lambda *_: began.set()
+        )
+        assert began.wait(PATIENCE)
+        queued = background(waiting.vae_encode, SMALL, VAE)
+        with node.client() as other:
+            eventually(lambda: vae_pool(other), lambda pool: pool.queued == 1)
+        begin = time.monotonic()
+        node.signal(signal.SIGTERM)
+        for future in (running, queued):
+            with pytest.raises(ShuttingDownError, match="not done in the time") as caught:
+                future.result(PATIENCE)
+            assert caught.value.retryable
+    assert node.wait_end() == 0, node.story("stopped badly")
+    # the drain, a second for the answers, three each for the parts and for the process
+    assert time.monotonic() - begin < 0.5 + 7 + 10, "and ten for a busy machine"
 
 
 def test_the_shutdown_command_answers_and_then_stops(node: NodeProcess) -> None:

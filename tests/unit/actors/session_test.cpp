@@ -217,6 +217,16 @@ BOOST_AUTO_TEST_CASE(answers_those_who_wait_for_a_job_when_the_node_stops) {
   BOOST_CHECK(client->answers.empty()); // the decode goes on
 }
 
+BOOST_AUTO_TEST_CASE(answers_what_outlasts_the_stop_of_the_node) {
+  ask(1, decode_request(), latents());
+  context->counters->draining = true;
+  BOOST_CHECK_EQUAL(actor_fixture::ask<uint64_t>(uut, reset_atom_v).value(), 1u);
+  auto x = answer();
+  BOOST_CHECK_EQUAL(x.id, 1u);
+  BOOST_CHECK(x.problem->code == ec::shutting_down);
+  BOOST_CHECK_EQUAL(pool->cancelled.size(), 1u);
+}
+
 // -- progress and events ---
 
 BOOST_AUTO_TEST_CASE(tells_progress_at_most_ten_times_a_second) {
