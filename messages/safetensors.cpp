@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <optional>
 #include <utility>
@@ -32,6 +33,22 @@ std::string shown(std::string_view name) {
   return "'" + std::string{name.substr(0, most)} + (name.size() > most ? "...'" : "'");
 }
 
+/// A type of the format that no dtype stands for, with the bits of an element.
+struct packed_type {
+  std::string_view name;
+  uint64_t bits;
+};
+
+constexpr std::array<packed_type, 7> packed_types{{
+  {"F4", 4},
+  {"F6_E2M3", 6},
+  {"F6_E3M2", 6},
+  {"F8_E8M0", 8},
+  {"F8_E4M3FNUZ", 8},
+  {"F8_E5M2FNUZ", 8},
+  {"C64", 64},
+}};
+
 /// What the header says of one tensor.
 struct raw_entry {
   std::optional<std::string> type;
@@ -44,13 +61,15 @@ result<safetensors_entry> check_entry(std::string name, const raw_entry& raw, ui
   if (!raw.type || !raw.shape || !raw.offsets || raw.offsets->size() != 2)
     return broken("tensor " + shown(name) + " needs a dtype, a shape and two data_offsets");
   auto type = dtype_of_safetensors(*raw.type);
-  if (!type)
+  auto packed = std::find_if(packed_types.begin(), packed_types.end(),
+                             [&](auto& x) { return x.name == *raw.type; });
+  if (!type && packed == packed_types.end())
     return broken("tensor " + shown(name) + " has the unknown dtype " + shown(*raw.type));
   if (raw.shape->size() > limits.rank)
     return broken("tensor " + shown(name) + " has more than " + std::to_string(limits.rank)
                   + " dimensions");
   safetensors_entry entry;
-  entry.type = *type;
+  entry.type = type.value_or(dtype::u8);
   for (auto n : *raw.shape) {
     if (n > uint64_t{INT64_MAX})
       return broken("tensor " + shown(name) + " has an impossible dimension");
@@ -61,12 +80,16 @@ result<safetensors_entry> check_entry(std::string name, const raw_entry& raw, ui
   if (begin > end || end > uint64_t{INT64_MAX} - data_begin)
     return broken("tensor " + shown(name) + " lies outside of any buffer");
   auto count = element_count(entry.shape);
-  uint64_t bytes = 0;
-  if (!count || __builtin_mul_overflow(*count, uint64_t{size_of(entry.type)}, &bytes)
-      || bytes != end - begin)
+  uint64_t bits = 0;
+  if (!count || __builtin_mul_overflow(*count, type ? 8 * size_of(*type) : packed->bits, &bits)
+      || bits % 8 != 0 || bits / 8 != end - begin)
     return broken("tensor " + shown(name) + " has " + std::to_string(end - begin)
                   + " bytes, which does not fit its shape " + format_shape(entry.shape)
-                  + " and type " + std::string{to_string(entry.type)});
+                  + " and type " + (type ? std::string{to_string(*type)} : *raw.type));
+  if (!type) {
+    entry.packed_type = packed->name;
+    entry.shape = {static_cast<int64_t>(end - begin)};
+  }
   entry.begin = data_begin + begin;
   entry.end = data_begin + end;
   entry.name = std::move(name);
@@ -318,6 +341,9 @@ result<std::vector<named_tensor>> read_safetensors(std::span<const std::byte> bu
     return fail(header);
   tensors.reserve(header->entries.size());
   for (auto& x : header->entries) {
+    if (!x.packed_type.empty())
+      return broken("tensor " + shown(x.name) + " has the type " + std::string{x.packed_type}
+                    + ", which is not read");
     auto bytes = buffer.subspan(x.begin, x.end - x.begin);
     auto aligned = reinterpret_cast<uintptr_t>(bytes.data()) % size_of(x.type) == 0;
     tensors.push_back({x.name, aligned ? tensor_block{x.type, x.shape, bytes, owner}

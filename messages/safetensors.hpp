@@ -15,6 +15,11 @@ namespace luna {
 /// Where one tensor lies in a safetensors buffer.
 struct safetensors_entry {
   std::string name;
+
+  /// A type of the format that no dtype stands for ("F4", "F8_E8M0"), or empty. Such a tensor is
+  /// known as bytes: `type` is u8 and `shape` their number.
+  std::string_view packed_type;
+
   dtype type = dtype::f32;
   std::vector<int64_t> shape;
   uint64_t begin =
@@ -48,6 +53,7 @@ result<safetensors_header> parse_safetensors(std::span<const std::byte> prefix, 
 
 /// Reads a whole buffer into blocks that share `owner`. An empty buffer holds no tensors.
 /// Tensors whose offset is not aligned for their type are copied, so `tensor_block::as` is safe.
+/// @returns as parse_safetensors; `bad_request` also for a packed type.
 result<std::vector<named_tensor>> read_safetensors(std::span<const std::byte> buffer,
                                                    std::shared_ptr<const void> owner,
                                                    const safetensors_limits& limits = {});

@@ -48,6 +48,10 @@ bool is_float(dtype type) {
   return type == dtype::f32 || type == dtype::f16 || type == dtype::bf16;
 }
 
+std::string_view type_name(const safetensors_entry& entry) {
+  return entry.packed_type.empty() ? safetensors_name(entry.type) : entry.packed_type;
+}
+
 } // namespace
 
 result<checkpoint> checkpoint::open(std::span<const model_file> files) {
@@ -135,12 +139,12 @@ result<void> checkpoint::expect(std::string_view name, std::span<const int64_t> 
     return fail(ec::bad_model_file, "the model file " + title() + " is broken: tensor '"
                                       + std::string{name} + "' " + what);
   };
+  if (!is_float(entry->type))
+    return broken("has the type " + std::string{type_name(*entry)}
+                  + "; F32, F16 and BF16 are read");
   if (!std::equal(shape.begin(), shape.end(), entry->shape.begin(), entry->shape.end()))
     return broken("has the shape " + format_shape(entry->shape) + " instead of "
                   + format_shape(shape));
-  if (!is_float(entry->type))
-    return broken("has the type " + std::string{safetensors_name(entry->type)}
-                  + "; F32, F16 and BF16 are read");
   return {};
 }
 

@@ -31,15 +31,17 @@ constexpr std::array<trace, 12> traces{{
   {"scaled_fp8", "scaled fp8"}, // at the root of a file
 }};
 
-std::string format_of_type(dtype type) {
-  switch (type) {
+std::string format_of_type(const safetensors_entry& entry) {
+  if (!entry.packed_type.empty())
+    return "packed values (" + std::string{entry.packed_type} + ")";
+  switch (entry.type) {
   case dtype::f8_e4m3:
   case dtype::f8_e5m2:
-    return "fp8 (" + std::string{safetensors_name(type)} + ")";
+    return "fp8 (" + std::string{safetensors_name(entry.type)} + ")";
   case dtype::i8:
     return "int8";
   default:
-    return "packed values (" + std::string{safetensors_name(type)} + ")";
+    return "packed values (" + std::string{safetensors_name(entry.type)} + ")";
   }
 }
 
@@ -67,12 +69,13 @@ std::string format_of(const checkpoint& file, const trace& found, const std::str
     if (auto told = comfy_format(file, name); !told.empty())
       return told + " (comfy_quant)";
   auto* weight = file.find(layer + ".weight");
-  return weight == nullptr ? "scaled values" : format_of_type(weight->type) + " with scales";
+  return weight == nullptr ? "scaled values" : format_of_type(*weight) + " with scales";
 }
 
-bool is_packed(const std::string& name, dtype type) {
-  return type == dtype::f8_e4m3 || type == dtype::f8_e5m2 || type == dtype::i8
-      || (type == dtype::u8 && name.ends_with(".weight"));
+bool is_packed(const std::string& name, const safetensors_entry& entry) {
+  auto type = entry.type;
+  return !entry.packed_type.empty() || type == dtype::f8_e4m3 || type == dtype::f8_e5m2
+      || type == dtype::i8 || (type == dtype::u8 && name.ends_with(".weight"));
 }
 
 } // namespace
@@ -91,9 +94,9 @@ result<void> check_not_quantised(const checkpoint& file, std::string_view prefix
         layer = name.substr(0, name.size() - traces[i].ending.size());
         format = format_of(file, traces[i], name, layer);
       }
-    if (layer.empty() && format.empty() && is_packed(name, place.entry->type)) {
+    if (layer.empty() && format.empty() && is_packed(name, *place.entry)) {
       layer = name;
-      format = format_of_type(place.entry->type);
+      format = format_of_type(*place.entry);
     }
   }
   if (format.empty())

@@ -128,6 +128,7 @@ def look_at_folder(nodes: list[Node], output: Path) -> tuple[Findings, list[Path
     where = wait_for_jobs(nodes, waiting)
     files = [path for path in output.rglob("*") if path.is_file()]
     pictures = [path for path in files if path.suffix == ".png"]
+    others = [path for path in files if path.suffix != ".png"]
     findings = judge(nodes, where, {str(path): number_of(path) for path in pictures})
     findings.unfinished = waiting.unfinished
-    return findings, [path for path in files if path not in set(pictures)]
+    return findings, others

@@ -213,6 +213,24 @@ BOOST_AUTO_TEST_CASE(an_unknown_dtype_is_named) {
              "unknown dtype 'F12'"));
 }
 
+BOOST_AUTO_TEST_CASE(types_of_the_format_that_we_do_not_have_are_known_as_bytes) {
+  auto buffer = buffer_of(R"({"x":{"dtype":"F4","shape":[2,3],"data_offsets":[0,3]},)"
+                          R"("y":{"dtype":"F8_E8M0","shape":[2],"data_offsets":[3,5]}})",
+                          5);
+  auto header = parse_safetensors(bytes_of(buffer), buffer.size());
+  BOOST_REQUIRE(header);
+  BOOST_TEST(header->entries[0].packed_type == "F4");
+  BOOST_TEST((header->entries[0].type == dtype::u8));
+  BOOST_TEST(header->entries[0].shape == std::vector<int64_t>{3}, boost::test_tools::per_element());
+  BOOST_TEST(header->entries[1].packed_type == "F8_E8M0");
+  auto tensors = read_safetensors(bytes_of(buffer), nullptr);
+  BOOST_REQUIRE(!tensors);
+  BOOST_TEST(contains(tensors.error().message, "tensor 'x' has the type F4, which is not read"));
+  BOOST_TEST(
+    contains(problem_of_header(R"({"x":{"dtype":"F4","shape":[3],"data_offsets":[0,1]}})", 1),
+             "does not fit its shape [3] and type F4"));
+}
+
 BOOST_AUTO_TEST_CASE(bytes_must_fit_shape_and_type) {
   auto problem = [](const std::string& shape, const std::string& offsets, size_t data) {
     return problem_of_header(

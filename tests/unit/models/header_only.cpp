@@ -33,8 +33,8 @@ void write_header_only(const std::vector<header_entry>& all, const std::filesyst
   uint64_t at = 0;
   for (auto& x : all) {
     auto end = at + *element_count(x.shape) * size_of(x.type);
-    header[x.name] = {
-      {"dtype", safetensors_name(x.type)}, {"shape", x.shape}, {"data_offsets", {at, end}}};
+    auto type = x.type_name.empty() ? std::string{safetensors_name(x.type)} : x.type_name;
+    header[x.name] = {{"dtype", type}, {"shape", x.shape}, {"data_offsets", {at, end}}};
     at = end;
   }
   auto text = header.dump();

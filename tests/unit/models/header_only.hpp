@@ -16,7 +16,8 @@ struct header_entry {
   std::string name;
   dtype type = dtype::f16;
   std::vector<int64_t> shape;
-  std::string bytes{}; ///< what stands in the file; empty: zeros
+  std::string bytes{};     ///< what stands in the file; empty: zeros
+  std::string type_name{}; ///< written in place of the type's, if any
 };
 
 std::vector<header_entry> header_of(const std::filesystem::path& path);

@@ -80,6 +80,17 @@ BOOST_AUTO_TEST_CASE(bare_fp8_and_int8_are_named) {
   check_named(clip_with(dtype::i8, {}), model_kind::text, "int8", layer + ".weight");
 }
 
+BOOST_AUTO_TEST_CASE(types_that_no_tensor_of_ours_has_are_named) {
+  auto all = clip();
+  auto& weight = test::entry_of(all, layer + ".weight");
+  weight.type = dtype::u8;
+  weight.type_name = "F8_E8M0";
+  check_named(all, model_kind::text, "packed values (F8_E8M0)", layer + ".weight");
+  auto beside = test::header_of(LUNA_TEST_MODELS "/sd15.safetensors");
+  beside.push_back({"model.diffusion_model.out.2.weight_scale", dtype::u8, {4}, {}, "F8_E8M0"});
+  BOOST_TEST(test::inspect_header(beside, model_kind::text).has_value());
+}
+
 BOOST_AUTO_TEST_CASE(bitsandbytes_is_named) {
   for (std::string kind : {"nf4", "fp4"})
     check_named(clip_with(dtype::u8,
