@@ -61,6 +61,7 @@ result<std::vector<figure>> measure_exchange(const options& with);
 result<std::vector<figure>> measure_submit(const options& with);
 result<std::vector<figure>> measure_storage(const options& with);
 result<std::vector<figure>> measure_queue(const options& with);
+result<std::vector<figure>> measure_counter(const options& with);
 result<std::vector<figure>> measure_enqueue(const options& with);
 result<std::vector<figure>> measure_png(const options& with);
 

@@ -34,6 +34,7 @@ constexpr std::array entries = {
   entry{"submit", "submit_async of a picture against a plain write + fdatasync", measure_submit},
   entry{"storage", "the same inside the process: what the store itself costs", measure_storage},
   entry{"queue", "a store with 100,000 queued jobs starts and lists them", measure_queue},
+  entry{"counter", "a counter in a folder of 100,000 pictures", measure_counter},
 };
 
 /// Not among all: they need more than this machine's own programs.
