@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
 import sys
 import time
@@ -30,6 +29,7 @@ import numpy as np  # noqa: E402
 import torch  # noqa: E402
 from full_size_models import PAIR, make_models, started  # noqa: E402
 from luna_client import Client  # noqa: E402
+from machine import describe_machine  # noqa: E402
 from pytorch_models import ClipTower, Decoder  # noqa: E402
 
 PROMPT = "a photograph of a lighthouse on a cliff at dusk, long exposure, waves, gulls"
@@ -69,24 +69,12 @@ def resident_mib(pid: int) -> float:
     return 0.0
 
 
-def machine() -> dict[str, Any]:
-    cpu = next(
-        line.split(":", 1)[1].strip()
-        for line in Path("/proc/cpuinfo").read_text().splitlines()
-        if line.startswith("model name")
-    )
-    return {
-        "cpu": cpu,
-        "cores": os.cpu_count(),
-        "load": [round(x, 2) for x in os.getloadavg()],
-        "torch": torch.__version__,
-        "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-    }
-
-
 def report(measurement: str, values: dict[str, Any], target: str, met: bool) -> bool:
     line = {"measurement": measurement, **values, "target": target, "met": met}
-    print(json.dumps({**line, "machine": machine()}), flush=True)
+    print(
+        json.dumps({**line, "machine": {**describe_machine(), "torch": torch.__version__}}),
+        flush=True,
+    )
     return met
 
 
