@@ -49,12 +49,12 @@ class NodeProcess:
         )
         return self
 
-    def wait_for_log(self, pattern: str) -> str:
-        """Waits for a log line that matches. -> the line."""
+    def wait_for_log(self, pattern: str, after: int = 0) -> str:
+        """Waits for a log line that matches, from line number ``after`` on. -> the line."""
         expression = re.compile(pattern)
 
         def found() -> str | None:
-            return next((line for line in self.log if expression.search(line)), None)
+            return next((line for line in self.log[after:] if expression.search(line)), None)
 
         self._wait(lambda: found() is not None, f"to log {pattern!r}")
         line = found()
