@@ -24,6 +24,20 @@ target_compile_options(luna_torch INTERFACE
   "SHELL:-idirafter ${LUNA_TORCH_ROOT}/include/torch/csrc/api/include")
 target_link_libraries(luna_torch INTERFACE ${TORCH_torch_cpu} ${TORCH_c10})
 
+# FBGEMM's headers include asmjit's, which wheels do not have, for the names of three classes: sources that use FBGEMM
+# have COMPILE_OPTIONS ${LUNA_FBGEMM_OPTIONS}.
+set(LUNA_FBGEMM_OPTIONS -idirafter ${PROJECT_BINARY_DIR}/asmjit-names)
+file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/asmjit-names/asmjit/core.h CONTENT "#pragma once
+#define ASMJIT_LIBRARY_VERSION 0
+#define ASMJIT_LIBRARY_MAKE_VERSION(major, minor, patch) 1
+namespace asmjit::x86 {
+class Xmm;
+class Ymm;
+class Zmm;
+}
+")
+file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/asmjit-names/asmjit/x86.h CONTENT "")
+
 set(LUNA_TORCH_HAS_CUDA OFF)
 if(EXISTS ${LUNA_TORCH_ROOT}/lib/libtorch_cuda.so)
   set(LUNA_TORCH_HAS_CUDA ON)

@@ -89,30 +89,39 @@ public:
     take(name + ".bias", {width});
   }
 
-  /// Layers that are stacked: each has its share of the rows.
+  /// A table that is looked up row by row: stays fp16.
+  void take_table(const std::string& name, const shape& wanted) {
+    auto before = values_;
+    take(name, wanted);
+    halves_ += values_ - before;
+  }
+
+  /// Layers that are stacked: each has its share of the rows. The weights stay fp16.
   void take_linear(const std::vector<linear_names>& sources, int64_t rows, int64_t columns) {
     auto share = rows / static_cast<int64_t>(sources.size());
     for (auto& x : sources) {
-      take(x.weight, {share, columns});
+      take_table(x.weight, {share, columns});
       take(x.bias, {share});
     }
   }
 
   const result<void>& ok() const { return ok_; }
-  uint64_t values() const { return values_; }
+
+  /// Bytes that what was taken needs in memory.
+  uint64_t bytes() const { return 4 * (values_ - halves_) + 2 * halves_; }
 
 private:
   const checkpoint& file_;
   result<void> ok_;
   uint64_t values_ = 0;
+  uint64_t halves_ = 0; ///< of them, those that stay fp16
 };
 
 /// Checks a tower's tensors. @returns the bytes that they will take.
 result<uint64_t> check_tower(const checkpoint& file, const clip_place& place,
                              const clip_tower_facts& facts) {
   inventory all{file};
-  all.take(place.token_embedding(), {clip_bpe::vocabulary, facts.width});
-  auto table = all.values(); // stays fp16: rows are looked up, not multiplied
+  all.take_table(place.token_embedding(), {clip_bpe::vocabulary, facts.width});
   all.take(place.position_embedding(), {facts.positions, facts.width});
   for (int i = 0; i < facts.layers && all.ok(); ++i) {
     auto names = place.block(i);
@@ -126,8 +135,7 @@ result<uint64_t> check_tower(const checkpoint& file, const clip_place& place,
   all.take_norm(place.final_norm(), facts.width);
   if (!all.ok())
     return fail(all.ok());
-  auto projection = uint64_t(facts.projection) * uint64_t(facts.width);
-  return 4 * (all.values() - table + projection) + 2 * table;
+  return all.bytes() + 4 * uint64_t(facts.projection) * uint64_t(facts.width);
 }
 
 /// Names as in ComfyUI's cond_stage_model.state_dict(), whatever the file calls them.

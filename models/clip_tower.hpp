@@ -41,7 +41,8 @@ struct clip_prompt {
   std::vector<warning> warnings;
 };
 
-/// A CLIP text tower as ComfyUI runs it: weights rounded to fp16, everything computed in fp32.
+/// A CLIP text tower as ComfyUI runs it: weights rounded to fp16, and kept so; everything computed
+/// in fp32.
 ///
 /// Thread rule: one thread at a time.
 class clip_tower {

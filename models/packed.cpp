@@ -1,45 +1,30 @@
 #include "models/packed.hpp"
 
-#include <ATen/Context.h>
-#include <ATen/core/dispatch/Dispatcher.h>
+#include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/linear.h>
 
-#include <string_view>
+#include <fbgemm/FbgemmFP16.h>
 
 namespace luna::models {
 
 namespace {
 
-// oneDNN's repacked weights have operators without a C++ function of their own: they are called
-// through the dispatcher, by name.
-using scalars = c10::List<std::optional<at::Scalar>>;
+constexpr int vectors_per_block = 2; ///< of FBGEMM's kernels
 
-using linear_pointwise = at::Tensor(const at::Tensor&, const at::Tensor&,
-                                    const std::optional<at::Tensor>&, std::string_view, scalars,
-                                    std::optional<std::string_view>);
+/// FBGEMM copies as many rows of [T, K] values at a time as a kernel takes (14 at most) into a
+/// buffer of 2^18.
+constexpr int64_t max_columns = (int64_t{1} << 18) / 14;
 
-template <class Signature>
-c10::TypedOperatorHandle<Signature> operator_of(const char* name) {
-  return c10::Dispatcher::singleton().findSchemaOrThrow(name, "").typed<Signature>();
+/// Rows of a weight that FBGEMM's kernels for this CPU take together.
+int64_t block_rows() {
+  auto vector = fbgemm::isZmm(fbgemm::fbgemmInstructionSet()) ? 16 : 8;
+  return int64_t{vector} * vectors_per_block;
 }
 
-at::Tensor call_boxed(const char* name, torch::jit::Stack stack) {
-  c10::Dispatcher::singleton().findSchemaOrThrow(name, "").callBoxed(&stack);
-  return stack.front().toTensor();
-}
-
-bool can_pack(const at::Device& device) {
-  return device.is_cpu() && at::globalContext().hasMKLDNN()
-      && at::globalContext().userEnabledMkldnn();
-}
-
-at::Tensor pack_linear(const at::Tensor& weight) {
-  return call_boxed("mkldnn::_reorder_linear_weight", {weight, c10::IValue{}});
-}
-
-uint64_t bytes_of(at::IntArrayRef shape) {
-  return static_cast<uint64_t>(c10::multiply_integers(shape)) * sizeof(float);
+bool can_pack(const at::Device& device, int64_t rows, int64_t columns) {
+  return device.is_cpu() && fbgemm::fbgemmHasAvx2Support() && rows % block_rows() == 0
+      && columns <= max_columns;
 }
 
 } // namespace
@@ -48,12 +33,11 @@ result<packed_linear> packed_linear::load(const std::vector<linear_names>& sourc
                                           weight_reader& reader, weight_memory& memory,
                                           int64_t rows, int64_t columns) {
   packed_linear made;
-  auto share = rows / static_cast<int64_t>(sources.size());
-  auto pack = can_pack(memory.device());
-  auto type = memory.device().is_cpu() ? at::kFloat : at::kHalf;
-  auto weight = pack ? at::empty({rows, columns}, at::TensorOptions{}.dtype(type))
-                     : memory.take({rows, columns}, type);
+  auto pack = can_pack(memory.device(), rows, columns);
+  auto weight = pack ? at::empty({rows, columns}, at::TensorOptions{}.dtype(at::kHalf))
+                     : memory.take({rows, columns}, at::kHalf);
   made.bias_ = memory.take({rows}, at::kFloat);
+  auto share = rows / static_cast<int64_t>(sources.size());
   int64_t at = 0;
   for (auto& x : sources) {
     if (auto ok = reader.read(x.weight, weight.narrow(0, at, share)); !ok)
@@ -62,18 +46,44 @@ result<packed_linear> packed_linear::load(const std::vector<linear_names>& sourc
       return fail(ok);
     at += share;
   }
-  if (pack)
-    memory.count(bytes_of(weight.sizes()));
-  made.weight_ = pack ? pack_linear(weight) : weight;
-  made.packed_ = pack;
+  made.weight_ = weight;
+  if (pack) {
+    auto block = block_rows();
+    made.weight_ = memory.take({rows / block, columns, block}, at::kHalf);
+    made.weight_.copy_(weight.view({rows / block, block, columns}).transpose(1, 2));
+  }
   return made;
 }
 
 at::Tensor packed_linear::operator()(const at::Tensor& x) const {
-  if (!packed_)
-    return at::linear(x, weight_.to(at::kFloat), bias_);
-  static const auto call = operator_of<linear_pointwise>("mkldnn::_linear_pointwise");
-  return call.call(x, weight_, bias_, "none", scalars{}, "");
+  return weight_.dim() == 3 ? multiply(x) : at::linear(x, weight_.to(at::kFloat), bias_);
+}
+
+at::Tensor packed_linear::multiply(const at::Tensor& x) const {
+  auto blocks = static_cast<int>(weight_.size(0));
+  auto columns = static_cast<int>(weight_.size(1));
+  auto block = static_cast<int>(weight_.size(2));
+  // One block of depth: all columns. It only points to the weight.
+  const fbgemm::PackedGemmMatrixFP16 packed{columns,
+                                            blocks * block,
+                                            columns,
+                                            columns,
+                                            block,
+                                            1,
+                                            blocks,
+                                            static_cast<uint64_t>(weight_.numel()),
+                                            vectors_per_block,
+                                            weight_.data_ptr()};
+  auto in = x.contiguous();
+  auto out = at::empty({x.size(0), bias_.size(0)}, x.options());
+  auto threads = at::get_num_threads();
+  at::parallel_for(0, threads, 1, [&](int64_t begin, int64_t end) {
+    for (auto i = begin; i < end; ++i)
+      fbgemm::cblas_gemm_compute(fbgemm::matrix_op_t::NoTranspose, static_cast<int>(x.size(0)),
+                                 in.const_data_ptr<float>(), packed, 0.0F, out.data_ptr<float>(),
+                                 static_cast<int>(i), threads);
+  });
+  return out.add_(bias_);
 }
 
 } // namespace luna::models

@@ -121,10 +121,12 @@ uint64_t estimate_working_bytes(const model_facts& facts, std::span<const text_j
     auto inner = static_cast<uint64_t>(tower.inner);
     auto heads = static_cast<uint64_t>(tower.heads);
     // Per row: hidden state, the chosen layer's, and its part of the answer. Beside them one row
-    // at a time goes through a block: q, k, v, their attention, the MLP's inner values twice.
+    // at a time goes through a block: q, k, v, their attention, the MLP's inner values twice, and,
+    // where no kernel takes fp16 weights, the largest weight in fp32.
     all_rows += rows * positions * width * 4 * 3;
     largest_block = std::max(largest_block, positions * (6 * width + 2 * inner) * 4
-                                              + 2 * heads * positions * positions * 4);
+                                              + 2 * heads * positions * positions * 4
+                                              + std::max(3 * width, inner) * width * 4);
   }
   return all_rows + largest_block + scratch_bytes;
 }
