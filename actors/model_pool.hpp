@@ -36,6 +36,10 @@ struct pool_options {
   std::string vocabularies;
   std::vector<std::string> embedding_folders;
 
+  /// What would answer more bytes of tensors is refused before the work; 0: no limit. Gateways have
+  /// the same limit (limits.body), and check again.
+  uint64_t max_reply_bytes = 0;
+
   uint32_t batch_tokens = 77 * 32;   ///< text: tokens of one batch; a task alone may have more
   uint64_t batch_pixels = 512 * 512; ///< VAE: pixels of one batch; a task alone may have more
 };
@@ -89,8 +93,9 @@ struct pool_batch {
 /// priorities go first, FIFO within; queued tasks of one model run as one batch, up to a budget,
 /// and nothing waits for a batch to fill. A task that is cancelled or expires is answered at once;
 /// if it runs, it is told to stop, and its lease lasts until it has. Nothing answers from another
-/// model. The pool quits with `unavailable` (all tasks answered so) when its device or catalog is
-/// gone. Thread rule: scheduled, never blocks; prompts are tokenized by a detached helper.
+/// model. A reply that would pass `max_reply_bytes` is refused before the work. The pool quits with `unavailable` (all tasks
+/// answered so) when its device or catalog is gone. Thread rule: scheduled, never blocks; prompts
+/// are tokenized by a detached helper.
 struct model_pool_state {
   static inline const char* name = "model_pool";
 

@@ -7,6 +7,7 @@
 #include "actors/pool_parts.hpp"
 #include "actors/timed_request.hpp"
 #include "messages/error.hpp"
+#include "messages/reply_size.hpp"
 
 namespace luna::pool_parts {
 
@@ -109,7 +110,7 @@ uint64_t pixels_of(const models::model_facts& facts, models::vae_direction direc
 }
 
 /// Finds the one tensor that the command takes and checks it against the model.
-result<void> prepare_image(pool_task& task) {
+result<void> prepare_image(const pool_options& options, pool_task& task) {
   auto& header = task.task->header;
   auto& facts = task.model->facts;
   auto command = std::string{to_string(header.kind)};
@@ -127,8 +128,28 @@ result<void> prepare_image(pool_task& task) {
   auto direction = encode ? models::vae_direction::encode : models::vae_direction::decode;
   if (auto ok = models::check_vae_job(facts, direction, task.item.vae); !ok)
     return ok;
+  tensor_shape reply{encode ? "latents" : "images", header.reply_type,
+                     models::vae_output_shape(facts, direction, input->shape())};
+  if (auto ok = check_reply_size({&reply, 1}, options.max_reply_bytes); !ok)
+    return ok;
   task.cost = pixels_of(facts, direction, *input);
   return {};
+}
+
+// -- text -----------------------------------------------------------------------------------------
+
+/// Whether the answers to a task's prompts fit into its reply.
+result<void> check_texts(const pool_options& options, const pool_task& task) {
+  auto& header = task.task->header;
+  std::vector<tensor_shape> reply;
+  for (auto& job : task.item.texts) {
+    auto shapes = models::text_output_shapes(task.model->facts, job);
+    auto negative = !reply.empty();
+    reply.push_back({negative ? "uncond" : "cond", header.reply_type, shapes.cond});
+    if (shapes.pooled)
+      reply.push_back({negative ? "pooled_neg" : "pooled", header.reply_type, *shapes.pooled});
+  }
+  return check_reply_size(reply, options.max_reply_bytes);
 }
 
 // -- the way of a task
@@ -143,7 +164,10 @@ void prepared(self_pointer self, uint64_t id, prepared_task& ready) {
     task.item.texts = std::move(ready.item.texts);
     task.item.warnings = std::move(ready.item.warnings);
     task.cost = ready.tokens;
-    enqueue(self, id);
+    if (auto ok = check_texts(self->state.options, task); ok)
+      enqueue(self, id);
+    else
+      finish(self, id, fail(ok));
   });
 }
 
@@ -169,7 +193,7 @@ void resolved(self_pointer self, uint64_t id, const std::shared_ptr<const resolv
       task.item.listener = task.task->listener;
     if (self->state.options.kind == model_kind::text)
       ask_preparer(self, id, task);
-    else if (auto ok = prepare_image(task); ok)
+    else if (auto ok = prepare_image(self->state.options, task); ok)
       enqueue(self, id);
     else
       finish(self, id, fail(ok));

@@ -6,7 +6,7 @@
 
 #include "actors/commands/token_json.hpp"
 #include "actors/session_parts.hpp"
-#include "messages/safetensors.hpp"
+#include "messages/reply_size.hpp"
 
 namespace luna::session_parts {
 
@@ -21,31 +21,12 @@ bool same_place(const route& x, const route& y) {
   return x.here == y.here && x.there == y.there && x.pool == y.pool;
 }
 
-/// How many images of the reply fit into one, for a VAE: the client splits its batch by that.
-std::string what_fits(const std::vector<named_tensor>& tensors, uint64_t limit) {
-  constexpr uint64_t room_for_head = 1024;
-  auto& images = tensors.front().tensor;
-  if (images.rank() < 3 || images.dim(0) < 1 || images.size_bytes() == 0)
-    return "ask for less in one request";
-  auto each = images.size_bytes() / static_cast<uint64_t>(images.dim(0));
-  auto fit = limit > room_for_head ? (limit - room_for_head) / each : 0;
-  if (fit == 0)
-    return "not one image of this size fits: ask for 'dtype' f16 or u8, or smaller images";
-  return std::to_string(fit) + (fit == 1 ? " image" : " images")
-       + " of this size would fit: split the batch";
-}
-
+/// The net under what pools check before their work.
 result<void> check_size(const std::vector<named_tensor>& tensors, uint64_t limit) {
-  if (tensors.empty())
-    return {};
-  auto size = write_safetensors_head(tensors).size() + total_bytes(tensors);
-  if (size <= limit)
-    return {};
-  failure why{ec::bad_request,
-              "the reply's body would have " + std::to_string(size) + " bytes, over the limit of "
-                + std::to_string(limit) + ": " + what_fits(tensors, limit),
-              0, json{{"body_bytes", size}, {"max_body_bytes", limit}}.dump()};
-  return tl::make_unexpected(std::move(why));
+  std::vector<tensor_shape> shapes;
+  for (auto& x : tensors)
+    shapes.push_back({x.name, x.tensor.type(), x.tensor.shape()});
+  return check_reply_size(shapes, limit);
 }
 
 void finish(self_pointer self, uint64_t task, model_result& x) {

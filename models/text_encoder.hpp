@@ -34,6 +34,15 @@ struct text_output {
 /// `model_mismatch` for ids, keys or layers that this model does not have.
 result<void> check_text_job(const model_facts& facts, const text_job& job);
 
+/// The shapes of a job's answer.
+struct text_shapes {
+  std::vector<int64_t> cond;
+  std::optional<std::vector<int64_t>> pooled;
+};
+
+/// What a job will answer. @pre `check_text_job` says yes.
+text_shapes text_output_shapes(const model_facts& facts, const text_job& job);
+
 /// Memory beside the weights that encoding these jobs takes at most, roughly.
 uint64_t estimate_working_bytes(const model_facts& facts, std::span<const text_job> jobs);
 

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <limits>
 #include <string>
 
 #include "models/text_encoder.hpp"
@@ -106,6 +107,17 @@ result<void> check_text_job(const model_facts& facts, const text_job& job) {
         return ok;
   }
   return {};
+}
+
+text_shapes text_output_shapes(const model_facts& facts, const text_job& job) {
+  // Towers that got different numbers of chunks: as long as the shortest.
+  auto length = std::numeric_limits<int64_t>::max();
+  for (auto& tower : facts.towers)
+    length = std::min(length, static_cast<int64_t>(job.tokens.at(tower.key).size())
+                                * int64_t{tower.positions});
+  auto& last = facts.towers.back();
+  auto pooled = job.projected && last.projection > 0 ? last.projection : last.width;
+  return {{1, length, facts.cond_width}, std::vector<int64_t>{1, pooled}};
 }
 
 uint64_t estimate_working_bytes(const model_facts& facts, std::span<const text_job> jobs) {

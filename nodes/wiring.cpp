@@ -92,6 +92,7 @@ child_spec pool_child(const node_wiring& wiring, const pool_configuration& pool,
   options.device = device;
   options.precision = pool.precision;
   options.queue = pool.queue;
+  options.max_reply_bytes = wiring.configuration.cluster.limits.body;
   options.vocabularies = wiring.vocabularies;
   options.embedding_folders = wiring.folders.of("embeddings");
   auto start = [options](caf::actor_system& system,
