@@ -16,10 +16,13 @@ namespace luna {
 
 namespace {
 
-using self_pointer = directory_actor::stateful_pointer<directory_state>;
+using self_pointer = searching_directory_actor::stateful_pointer<directory_state>;
 
 constexpr std::chrono::milliseconds node_away_retry{1000};
 constexpr std::chrono::seconds catalog_patience{5};
+
+/// Nodes look into their folders twice a second and tell at once what came.
+constexpr std::chrono::milliseconds search_patience{1000};
 
 /// The reference with its alias put in.
 model_ref resolved_alias(const directory_state& state, model_ref ref) {
@@ -118,6 +121,47 @@ std::optional<route> find_route(const directory_state& state, model_kind kind,
   return result;
 }
 
+bool others_serve(const directory_state& state, model_kind kind) {
+  return std::any_of(state.rows.begin(), state.rows.end(), [&](auto& row) {
+    auto& [name, node] = row;
+    return name != state.plan.self
+        && std::any_of(node.pools.begin(), node.pools.end(),
+                       [&](auto& x) { return x.kind == kind && is_reachable(state, node, x); });
+  });
+}
+
+/// Answers a search if a node has the model by now.
+bool answer_found(const directory_state& state, directory_state::search search) {
+  auto found = find_route(state, search.kind, search.ref);
+  if (found)
+    search.promise.deliver(std::move(*found));
+  return found.has_value();
+}
+
+/// No node is known to have it: unless it is known why, the others get the time to tell of a file
+/// that came a moment ago.
+void search_elsewhere(self_pointer self, directory_state::search search) {
+  auto& state = self->state;
+  if (answer_found(state, search))
+    return;
+  auto problem = not_found(state, search.kind, search.ref);
+  if (problem.code != ec::unknown_model || !others_serve(state, search.kind)) {
+    search.promise.deliver(make_error(problem));
+    return;
+  }
+  auto id = ++state.last_search;
+  state.searches.emplace(id, std::move(search));
+  self->delayed_send(self, search_patience, retry_atom_v, id);
+}
+
+void end_search(directory_state& state, uint64_t id) {
+  auto ended = state.searches.extract(id);
+  if (ended.empty() || answer_found(state, ended.mapped()))
+    return;
+  auto& x = ended.mapped();
+  x.promise.deliver(make_error(not_found(state, x.kind, x.ref)));
+}
+
 /// A file may have been put there a moment ago: looks into the folders before the name is unknown.
 caf::result<route> look_again(self_pointer self, model_kind kind, model_ref ref) {
   auto promise = self->make_response_promise<route>();
@@ -127,10 +171,7 @@ caf::result<route> look_again(self_pointer self, model_kind kind, model_ref ref)
         auto& state = self->state;
         if (auto row = state.rows.find(state.plan.self); row != state.rows.end())
           row->second.models = listing->rows;
-        if (auto found = find_route(state, kind, ref))
-          promise.deliver(std::move(*found));
-        else
-          promise.deliver(make_error(not_found(state, kind, ref)));
+        search_elsewhere(self, {promise, kind, ref});
       },
       [self, promise, ref](const caf::error&) mutable {
         promise.deliver(make_error(failure{ec::unavailable,
@@ -204,7 +245,7 @@ bool names_model(const model_row& row, model_kind kind, const std::string& name)
       && name.compare(colon + 1, std::string::npos, row.name) == 0;
 }
 
-directory_actor::behavior_type directory(self_pointer self, directory_plan plan) {
+searching_directory_actor::behavior_type directory(self_pointer self, directory_plan plan) {
   set_actor_defaults(self);
   self->state.plan = std::move(plan);
   return {
@@ -212,6 +253,8 @@ directory_actor::behavior_type directory(self_pointer self, directory_plan plan)
       auto& row = self->state.rows[x.node];
       if (row.node.empty() || row.version < x.version || row.exchange != x.exchange)
         row = std::move(x);
+      auto& state = self->state;
+      std::erase_if(state.searches, [&](auto& y) { return answer_found(state, y.second); });
     },
     [self](drop_atom, const std::string& node) { self->state.rows.erase(node); },
     [self](register_atom, const std::string& name, const pool_actor& pool) {
@@ -225,6 +268,7 @@ directory_actor::behavior_type directory(self_pointer self, directory_plan plan)
     [self](find_atom, model_kind kind, model_ref& ref) { return find_model(self, kind, ref); },
     [self](find_atom) { return find_saves(self); },
     [self](list_atom) { return view(self->state); },
+    [self](retry_atom, uint64_t id) { end_search(self->state, id); },
   };
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <caf/typed_event_based_actor.hpp>
+#include <caf/typed_response_promise.hpp>
 
 #include <cstdint>
 #include <map>
@@ -62,11 +63,25 @@ struct directory_state {
   std::map<std::string, pool_actor> local_pools;
   save_sink_actor local_saves;
   catalog_actor catalog; ///< asked once more before a name is unknown
+
+  /// A name that may have come to another node a moment ago.
+  struct search {
+    caf::typed_response_promise<route> promise;
+    model_kind kind = model_kind::text;
+    model_ref ref;
+  };
+  std::map<uint64_t, search> searches;
+  uint64_t last_search = 0;
 };
 
+/// The DIRECTORY interface with what it tells itself.
+using searching_directory_actor = directory_actor::extend<
+  // INTERNAL: the other nodes have had time to tell of a name.
+  caf::reacts_to<retry_atom, uint64_t>>;
+
 /// Runs the directory of a node.
-directory_actor::behavior_type directory(directory_actor::stateful_pointer<directory_state> self,
-                                         directory_plan plan);
+searching_directory_actor::behavior_type
+directory(searching_directory_actor::stateful_pointer<directory_state> self, directory_plan plan);
 
 /// Whether `row` is what a request calls `name` in a pool of this kind: "x", "sub/x" or "folder:x".
 bool names_model(const model_row& row, model_kind kind, const std::string& name);

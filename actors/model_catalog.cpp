@@ -22,12 +22,13 @@ using json = nlohmann::ordered_json;
 constexpr size_t most_known_models = 4096;
 constexpr std::chrono::seconds hash_patience{3600};
 
-/// Files as they are now: path, size and time of each.
+/// Files as they are now: path, size, times and inode of each.
 std::string identity_of(const std::vector<models::model_file>& files) {
   std::string text;
   for (auto& file : files)
     text += file.path.string() + '\n' + std::to_string(file.bytes) + '\n'
-          + std::to_string(file.modified_ns) + '\n';
+          + std::to_string(file.modified_ns) + '\n' + std::to_string(file.inode) + '\n'
+          + std::to_string(file.changed_ns) + '\n';
   return text;
 }
 
@@ -47,20 +48,26 @@ uint64_t revision_of(const std::vector<model_row>& rows) {
   return hash & ((uint64_t{1} << 53) - 1);
 }
 
-std::shared_ptr<const model_listing> list(self_pointer self) {
-  auto& state = self->state;
-  auto now = self->clock().now();
-  if (state.listed_at && now - *state.listed_at < state.options.fresh_for)
-    return state.listing;
-  auto listing = std::make_shared<model_listing>();
-  listing->rows = list_model_files(state.options.folders);
-  listing->revision = revision_of(listing->rows);
-  for (auto& row : listing->rows) {
+void add_families(const model_catalog_state& state, model_listing& listing) {
+  for (auto& row : listing.rows) {
     auto family =
       state.families.find(row_identity(row.folder, row.name, row.bytes, row.modified_ns));
     if (family != state.families.end())
       row.family = family->second;
   }
+}
+
+std::shared_ptr<const model_listing> list(self_pointer self) {
+  auto& state = self->state;
+  auto now = self->clock().now();
+  if (state.listed_at && now - *state.listed_at < state.options.fresh_for
+      && !may_have_changed(state.seen))
+    return state.listing;
+  auto listing = std::make_shared<model_listing>();
+  state.seen.clear();
+  listing->rows = list_model_files(state.options.folders, &state.seen);
+  listing->revision = revision_of(listing->rows);
+  add_families(state, *listing);
   state.listed_at = now;
   state.listing = std::move(listing);
   return state.listing;
@@ -120,10 +127,14 @@ void remember(model_catalog_state& state, const std::string& asked, const resolv
     if (auto colon = name.find(':'); colon != std::string::npos)
       state.families[row_identity(name.substr(0, colon), name.substr(colon + 1), bytes, modified)] =
         model->facts.family;
-  state.listed_at.reset(); // the next listing tells the family
+  if (!state.listing)
+    return;
+  auto listing = std::make_shared<model_listing>(*state.listing);
+  add_families(state, *listing);
+  state.listing = std::move(listing);
 }
 
-result<resolved_pointer> resolve(self_pointer self, model_kind kind, const model_ref& ref) {
+result<resolved_pointer> resolve_once(self_pointer self, model_kind kind, const model_ref& ref) {
   auto& state = self->state;
   if (ref.files.empty())
     return fail(ec::bad_request, "no model is named; list_models tells the names");
@@ -154,6 +165,15 @@ result<resolved_pointer> resolve(self_pointer self, model_kind kind, const model
     model->place += file.path.string() + '\n';
   remember(state, asked, model);
   return resolved_pointer{std::move(model)};
+}
+
+bool was_replaced(const failure& problem) {
+  return problem.code == ec::unavailable;
+}
+
+result<resolved_pointer> resolve(self_pointer self, model_kind kind, const model_ref& ref) {
+  auto model = resolve_once(self, kind, ref);
+  return model || !was_replaced(model.error()) ? model : resolve_once(self, kind, ref);
 }
 
 // -- info -----------------------------------------------------------------------------------------
@@ -192,6 +212,25 @@ void answer_waiting(model_catalog_state& state, const std::string& identity,
       asker.promise.deliver(problem);
 }
 
+void ask_hash(self_pointer self, model_catalog_state::asker asker);
+
+/// A file could not be hashed: if another lies there now, that one is, once.
+void hash_failed(self_pointer self, const std::string& identity, const caf::error& problem) {
+  auto askers = self->state.waiting.extract(identity);
+  if (askers.empty())
+    return;
+  for (auto& asker : askers.mapped()) {
+    auto model = resolve(self, asker.model->kind, asker.ref);
+    auto replaced = model && identity_of((*model)->files) != identity;
+    if (std::exchange(asker.again, true) || !replaced) {
+      asker.promise.deliver(problem);
+      continue;
+    }
+    asker.model = std::move(*model);
+    ask_hash(self, std::move(asker));
+  }
+}
+
 void hashed(model_catalog_state& state, const std::string& identity, const std::string& hash) {
   if (state.hashes.size() >= most_known_models)
     state.hashes.clear();
@@ -202,22 +241,30 @@ void hashed(model_catalog_state& state, const std::string& identity, const std::
       asker.promise.deliver(info_json(*asker.model, hash));
 }
 
-caf::result<std::string> info(self_pointer self, const resolved_pointer& model) {
+void ask_hash(self_pointer self, model_catalog_state::asker asker) {
   auto& state = self->state;
+  auto model = asker.model;
   auto identity = identity_of(model->files);
-  if (auto hash = state.hashes.find(identity); hash != state.hashes.end())
-    return info_json(*model, hash->second);
-  auto promise = self->make_response_promise<std::string>();
+  if (auto hash = state.hashes.find(identity); hash != state.hashes.end()) {
+    asker.promise.deliver(info_json(*model, hash->second));
+    return;
+  }
   auto& askers = state.waiting[identity];
-  askers.push_back({promise, model});
+  askers.push_back(std::move(asker));
   if (askers.size() > 1)
-    return promise;
+    return;
   auto order = std::make_shared<const hash_order>(hash_order{model->files, state.stop.get_token()});
   self->request(state.hasher, hash_patience, info_atom_v, order)
     .then([self, identity](const std::string& hash) { hashed(self->state, identity, hash); },
-          [self, identity](const caf::error& problem) {
-            answer_waiting(self->state, identity, problem);
-          });
+          [self, identity](const caf::error& problem) { hash_failed(self, identity, problem); });
+}
+
+caf::result<std::string> info(self_pointer self, model_kind kind, const model_ref& ref) {
+  auto model = resolve(self, kind, ref);
+  if (!model)
+    return make_error(model.error());
+  auto promise = self->make_response_promise<std::string>();
+  ask_hash(self, {promise, ref, std::move(*model), false});
   return promise;
 }
 
@@ -250,12 +297,7 @@ catalog_actor::behavior_type model_catalog(self_pointer self, catalog_options op
         return make_error(model.error());
       return std::move(*model);
     },
-    [self](info_atom, model_kind kind, const model_ref& ref) -> caf::result<std::string> {
-      auto model = resolve(self, kind, ref);
-      if (!model)
-        return make_error(model.error());
-      return info(self, *model);
-    },
+    [self](info_atom, model_kind kind, const model_ref& ref) { return info(self, kind, ref); },
     [self](list_atom) { return list(self); },
   };
 }

@@ -34,10 +34,11 @@ struct resolved_model {
   std::vector<models::model_file> files;
   models::model_facts facts;
 
-  /// What the model is: kind, type, paths, sizes and times. A file that changed is another model.
+  /// What the model is: kind, type, paths, sizes, times and inodes. A file that changed is another
+  /// model.
   std::string key;
 
-  /// Where it is: the key without sizes and times. Two keys of one place are versions of one file.
+  /// Where it is: the key without what files are. Two keys of one place are versions of one file.
   std::string place;
 };
 
@@ -51,8 +52,9 @@ struct catalog_options {
   model_search_path folders;
   std::map<std::string, std::string> aliases; ///< name in requests -> file name
 
-  /// A listing younger than this is answered without a look at the disk.
-  std::chrono::milliseconds fresh_for{1000};
+  /// Names that come and go are seen at each look, by the times of their folders; files that only
+  /// grow or change where they are, after this time.
+  std::chrono::milliseconds fresh_for{5000};
 };
 
 /// What lies in the model folders, and what the files hold.
@@ -61,11 +63,12 @@ struct catalog_options {
 /// its header and say what it is, without blocking the pools: disks stall, and hashing gigabytes
 /// takes long.
 ///
-/// Contract: `resolve` looks at the disk each time, so a file that was replaced is another model at
-/// once; headers are read once per (path, size, time). The hash of `info` is computed by a helper
-/// of its own, so nothing waits behind it, and once per file version. Names that leave the model
-/// folders are `not_permitted`.
-/// Thread rule: detached, it blocks on the disk. Local: its handle must not leave the process.
+/// Contract: `resolve` looks at the disk each time, so a file that was put there or replaced is
+/// found at once; headers are read once per version of a file. A file that is replaced in the
+/// middle is looked up once more; then it is `unavailable`. The hash of `info` is computed by a
+/// helper of its own, so nothing waits behind it, and once per version. Names that leave the model
+/// folders are `not_permitted`. Thread rule: detached, it blocks on the disk. Local: its handle
+/// must not leave the process.
 struct model_catalog_state {
   static inline const char* name = "model_catalog";
 
@@ -79,6 +82,7 @@ struct model_catalog_state {
 
   std::shared_ptr<const model_listing> listing; ///< the last one
   std::optional<std::chrono::steady_clock::time_point> listed_at;
+  std::vector<seen_folder> seen; ///< by the last look
 
   std::unordered_map<std::string, std::shared_ptr<const resolved_model>>
     known;                                               ///< by what was asked
@@ -88,7 +92,9 @@ struct model_catalog_state {
   /// Who waits for a hash, by file identity.
   struct asker {
     caf::typed_response_promise<std::string> promise;
+    model_ref ref;
     std::shared_ptr<const resolved_model> model;
+    bool again = false; ///< the file was replaced while it was hashed, once
   };
   std::unordered_map<std::string, std::vector<asker>> waiting;
 };

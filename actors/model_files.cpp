@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <filesystem>
 #include <optional>
 #include <set>
@@ -25,6 +26,9 @@ constexpr std::array all_kinds{model_kind::text, model_kind::vae, model_kind::vi
 
 constexpr size_t deepest_folder = 32;
 
+/// File systems keep times as coarse as this.
+constexpr int64_t coarsest_time_ns = 2'000'000'000;
+
 bool is_model_file(const fs::path& path) {
   auto extension = path.extension().string();
   std::transform(extension.begin(), extension.end(), extension.begin(),
@@ -42,14 +46,36 @@ std::vector<model_kind> kinds_of(const std::string& folder) {
   return kinds;
 }
 
+int64_t nanoseconds(const timespec& t) {
+  return static_cast<int64_t>(t.tv_sec) * 1'000'000'000 + t.tv_nsec;
+}
+
+/// @param status null: there is no such folder.
+seen_folder seen_now(const fs::path& path, const struct stat* status) {
+  if (status == nullptr)
+    return {path, 0, 0, false};
+  auto now = std::chrono::system_clock::now().time_since_epoch();
+  auto modified = nanoseconds(status->st_mtim);
+  auto age = std::chrono::duration_cast<std::chrono::nanoseconds>(now).count() - modified;
+  return {path, static_cast<uint64_t>(status->st_ino), modified, age < coarsest_time_ns};
+}
+
 /// One walk through a directory tree that may hold links, also in circles.
 class walk {
 public:
-  explicit walk(std::map<std::string, model_row>& found) : found_(found) {}
+  /// @param seen may be null.
+  walk(std::map<std::string, model_row>& found, std::vector<seen_folder>* seen)
+    : found_(found), seen_(seen) {}
 
   void into(const fs::path& directory, const std::string& prefix, size_t depth) {
     struct stat status{};
-    if (depth > deepest_folder || ::stat(directory.c_str(), &status) != 0)
+    if (depth > deepest_folder)
+      return;
+    // Its time before its names: what comes in between is found by the next look.
+    auto there = ::stat(directory.c_str(), &status) == 0;
+    if (seen_ != nullptr)
+      seen_->push_back(seen_now(directory, there ? &status : nullptr));
+    if (!there)
       return;
     auto identity = std::pair{status.st_dev, status.st_ino};
     if (!S_ISDIR(status.st_mode) || !above_.insert(identity).second)
@@ -81,6 +107,7 @@ private:
   }
 
   std::map<std::string, model_row>& found_;
+  std::vector<seen_folder>* seen_;
   std::set<std::pair<dev_t, ino_t>> above_; ///< folders that we are in
 };
 
@@ -172,7 +199,8 @@ const std::vector<std::string>& folders_of(model_kind kind) {
   }
 }
 
-std::vector<model_row> list_model_files(const model_search_path& folders) {
+std::vector<model_row> list_model_files(const model_search_path& folders,
+                                        std::vector<seen_folder>* seen) {
   std::vector<model_row> rows;
   for (auto& [folder, directories] : folders) {
     auto kinds = kinds_of(folder);
@@ -180,7 +208,7 @@ std::vector<model_row> list_model_files(const model_search_path& folders) {
       continue;
     std::map<std::string, model_row> found; // by name; a name of an earlier directory stays
     for (auto& directory : directories)
-      walk{found}.into(directory, "", 0);
+      walk{found, seen}.into(directory, "", 0);
     if (folder == taesd_folder)
       for (auto name : taesd_names)
         if (auto pair = find_taesd(folders, name)) {
@@ -196,6 +224,15 @@ std::vector<model_row> list_model_files(const model_search_path& folders) {
     }
   }
   return rows;
+}
+
+bool may_have_changed(std::span<const seen_folder> folders) {
+  return std::any_of(folders.begin(), folders.end(), [](auto& x) {
+    struct stat status{};
+    auto there = ::stat(x.path.c_str(), &status) == 0;
+    auto now = seen_now(x.path, there ? &status : nullptr);
+    return x.unsettled || now.inode != x.inode || now.modified_ns != x.modified_ns;
+  });
 }
 
 result<found_model> find_model_files(const model_search_path& folders, model_kind kind,

@@ -1,8 +1,10 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <map>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,6 +20,16 @@ namespace luna {
 /// wins.
 using model_search_path = std::map<std::string, std::vector<std::string>, std::less<>>;
 
+/// A folder at the time that it was listed. A name that comes or goes changes its time.
+struct seen_folder {
+  std::filesystem::path path;
+  uint64_t inode = 0;      ///< 0: it was not there
+  int64_t modified_ns = 0; ///< since 1970
+
+  /// Its time was so recent that another change may have left it as it is.
+  bool unsettled = false;
+};
+
 /// The kinds of folders that a kind of pool looks into, in order.
 const std::vector<std::string>& folders_of(model_kind kind);
 
@@ -25,7 +37,12 @@ const std::vector<std::string>& folders_of(model_kind kind);
 /// extensions only; a name that two directories of one folder have counts once. A pair
 /// `<taesd name>_encoder.*` and `_decoder.*` in vae_approx is listed under the short name, too.
 /// Ordered by folder and name; `family` is left empty. Unreadable folders are skipped.
-std::vector<model_row> list_model_files(const model_search_path& folders);
+/// @param seen if not null, filled with every folder that was looked into.
+std::vector<model_row> list_model_files(const model_search_path& folders,
+                                        std::vector<seen_folder>* seen = nullptr);
+
+/// Whether a name may have come into a folder or gone since it was seen. Costs a `stat` a folder.
+bool may_have_changed(std::span<const seen_folder> folders);
 
 /// A name found on the disk.
 struct found_model {

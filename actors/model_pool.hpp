@@ -71,6 +71,7 @@ struct pool_task {
   uint64_t cost = 0;      ///< tokens or pixels
   bool alone = false;     ///< a batch with it was too big for the device
   bool make_room = false; ///< it was too big by itself, beside what else was loaded
+  bool replaced = false;  ///< its model's file was replaced before it was loaded, once
   std::stop_source stop;
 };
 
@@ -93,7 +94,8 @@ struct pool_batch {
 /// priorities go first, FIFO within; queued tasks of one model run as one batch, up to a budget,
 /// and nothing waits for a batch to fill. A task that is cancelled or expires is answered at once;
 /// if it runs, it is told to stop, and its lease lasts until it has. Nothing answers from another
-/// model. A reply that would pass `max_reply_bytes` is refused before the work. The pool quits with `unavailable` (all tasks
+/// model; a file that is replaced before it is loaded is looked for again, once. A reply that would
+/// pass `max_reply_bytes` is refused before the work. The pool quits with `unavailable` (all tasks
 /// answered so) when its device or catalog is gone. Thread rule: scheduled, never blocks; prompts
 /// are tokenized by a detached helper.
 struct model_pool_state {

@@ -14,16 +14,13 @@ using namespace node_parts_of;
 
 namespace {
 
-/// The model folders are looked at every so many ticks.
-constexpr uint64_t ticks_per_listing = 5;
-
 void tick(self_pointer self) {
   auto& state = self->state;
   if (state.stopping)
     return;
   if (state.parts.supervisor)
     follow(self, state.parts.supervisor);
-  refresh_snapshot(self, state.ticks++ % ticks_per_listing == 0);
+  refresh_snapshot(self, true);
   self->delayed_send(self, state.plan.tick, tick_atom_v);
 }
 

@@ -76,7 +76,7 @@ struct node_plan {
   /// Makes the actor that connects to one other node.
   std::function<dialer_actor(caf::actor_system&)> make_dialer;
 
-  std::chrono::milliseconds tick{1000};
+  std::chrono::milliseconds tick{500};   ///< by then it is known what came into the model folders
   std::chrono::milliseconds redial{500}; ///< first pause; the later ones are twice as long
 
   /// How long this node waits for those that connect to it, before it tries by itself.
@@ -148,7 +148,6 @@ struct node_manager_state {
   bool stopping = false;
   bool ended = false; ///< on_stopped has been called
   int exit_status = 0;
-  uint64_t ticks = 0;
 };
 
 /// Runs the manager of a node.

@@ -150,6 +150,13 @@ bool may_try_again(model_pool_state& state, uint64_t id, bool had_company) {
   return true;
 }
 
+/// Whether a task's model was another file by the time that it was loaded, for the first time.
+bool was_replaced(model_pool_state& state, uint64_t id, const result<model_result>& answer) {
+  auto task = state.tasks.find(id);
+  return !answer && answer.error().code == ec::unavailable && task != state.tasks.end()
+      && !std::exchange(task->second.replaced, true);
+}
+
 /// Puts tasks of a batch that was too big back in front of their lane, each to run by itself.
 void requeue_alone(self_pointer self, int lane, const std::vector<uint64_t>& ids) {
   auto& state = self->state;
@@ -204,6 +211,8 @@ void work_done(self_pointer self, int lane, uint64_t lease, work_report& report)
     if (!answer && answer.error().code == ec::out_of_memory
         && may_try_again(state, ids[i], ids.size() > 1))
       again.push_back(ids[i]);
+    else if (was_replaced(state, ids[i], answer))
+      resolve_again(self, ids[i]);
     else
       finish(self, ids[i], std::move(answer));
   }

@@ -202,6 +202,7 @@ void resolved(self_pointer self, uint64_t id, const std::shared_ptr<const resolv
 
 void ask_catalog(self_pointer self, uint64_t id, pool_task& task) {
   auto& state = self->state;
+  task.phase = task_phase::resolving;
   auto& header = task.task->header;
   if (header.kind == task_kind::info) {
     task.phase = task_phase::asking;
@@ -219,6 +220,10 @@ void ask_catalog(self_pointer self, uint64_t id, pool_task& task) {
 }
 
 } // namespace
+
+void resolve_again(self_pointer self, uint64_t id) {
+  if_alive(self, id, [&](pool_task& task) { ask_catalog(self, id, task); });
+}
 
 caf::result<model_result> accept(self_pointer self, model_task& asked) {
   auto& state = self->state;

@@ -23,6 +23,9 @@ inline constexpr std::chrono::seconds grace{5};
 /// Takes a task on, or says why not.
 caf::result<model_result> accept(self_pointer self, model_task& task);
 
+/// Looks for a task's model once more: its file was replaced.
+void resolve_again(self_pointer self, uint64_t id);
+
 /// Spawns the preparer of a text pool.
 void spawn_preparer(self_pointer self);
 

@@ -81,8 +81,9 @@ result<sha256::digest> hash_file(const model_file& file, const std::stop_token& 
   if (in.number < 0)
     return cannot_read();
   sha256 hash;
+  if (auto ok = check_unchanged(file, in.number); !ok)
+    return fail(ok);
   std::string block(size_t{1} << 20, '\0');
-  uint64_t bytes = 0;
   for (;;) {
     if (stop.stop_requested())
       return fail(ec::cancelled, "the work was cancelled");
@@ -94,11 +95,9 @@ result<sha256::digest> hash_file(const model_file& file, const std::stop_token& 
     if (n == 0)
       break;
     hash.add(block.data(), static_cast<size_t>(n));
-    bytes += static_cast<uint64_t>(n);
   }
-  if (bytes != file.bytes)
-    return fail(ec::bad_model_file, "the model file " + file.path.string()
-                                      + " has changed since it was listed; ask again");
+  if (auto ok = check_unchanged(file, in.number); !ok)
+    return fail(ok);
   return hash.finish();
 }
 

@@ -13,12 +13,14 @@
 
 namespace luna::models {
 
-/// A model file as the directory of the node saw it. A file whose size or time has changed since is
-/// another model.
+/// A model file as the directory of the node saw it. A file of which any of this has changed since
+/// is another model: sizes and times alone are equal after `cp -p` and `mv` over it.
 struct model_file {
   std::filesystem::path path;
   uint64_t bytes = 0;
   int64_t modified_ns = 0; ///< since 1970, the file system's time
+  uint64_t inode = 0;
+  int64_t changed_ns = 0; ///< of the inode (ctime), since 1970: no program sets it
 
   friend bool operator==(const model_file&, const model_file&) = default;
 };
@@ -79,13 +81,14 @@ struct model_facts {
 /// @returns `unsupported_model` for pickles and for families that this build does not serve
 /// (named),
 ///   `bad_model_file` for a broken file (with its name and the place), `unknown_model` if a file is
-///   gone.
+///   gone, `unavailable` if a file is no longer the one that was listed.
 /// Files are open only during the call. May be called from any thread; blocks on the disk.
 result<model_facts> inspect_model(model_kind kind, std::span<const model_file> files,
                                   std::string_view type = {});
 
 /// "sha256:<64 hex>" of the whole file; of several files: of their digests (32 bytes each), in
-/// order. Reads every byte: seconds for gigabytes.
+/// order. Reads every byte: seconds for gigabytes. @returns `unavailable` for a file that is no
+/// longer the one that was listed.
 result<std::string> hash_model(std::span<const model_file> files, std::stop_token stop = {});
 
 } // namespace luna::models

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -26,6 +27,13 @@ auto broken(const std::filesystem::path& path, std::string what) {
 int64_t nanoseconds(const timespec& t) {
   return static_cast<int64_t>(t.tv_sec) * 1'000'000'000 + t.tv_nsec;
 }
+
+model_file listed(const std::filesystem::path& path, const struct stat& info) {
+  return {path, static_cast<uint64_t>(info.st_size), nanoseconds(info.st_mtim),
+          static_cast<uint64_t>(info.st_ino), nanoseconds(info.st_ctim)};
+}
+
+constexpr std::chrono::milliseconds replaced_retry{500};
 
 /// Reads until `into` is full. @returns how many bytes were read, or -1 with errno.
 ssize_t read_fully(int descriptor, uint64_t offset, std::span<std::byte> into) {
@@ -53,7 +61,19 @@ result<model_file> stat_model_file(const std::filesystem::path& path) {
                 "the model file " + path.string() + " cannot be read: " + std::strerror(errno));
   if (!S_ISREG(info.st_mode))
     return fail(ec::unknown_model, path.string() + " is not a file");
-  return model_file{path, static_cast<uint64_t>(info.st_size), nanoseconds(info.st_mtim)};
+  return listed(path, info);
+}
+
+result<void> check_unchanged(const model_file& file, int descriptor) {
+  struct stat info{};
+  if (::fstat(descriptor, &info) != 0 || !S_ISREG(info.st_mode))
+    return broken(file.path, "it is not a file");
+  if (listed(file.path, info) != file)
+    return fail(ec::unavailable,
+                "the model file " + file.path.string()
+                  + " was replaced or changed while it was being read; ask again",
+                replaced_retry);
+  return {};
 }
 
 result<safetensors_file> safetensors_file::open(const model_file& file) {
@@ -125,19 +145,15 @@ result<void> safetensors_file::read(const safetensors_entry& entry, uint64_t off
   if (n < 0)
     return broken(file_.path,
                   "tensor '" + entry.name + "' cannot be read: " + std::strerror(errno));
-  if (n != static_cast<ssize_t>(into.size()))
-    return broken(file_.path, "it has become shorter: it ends within tensor '" + entry.name + "'");
-  return {};
+  if (n == static_cast<ssize_t>(into.size()))
+    return {};
+  if (auto ok = check_unchanged(); !ok)
+    return ok;
+  return broken(file_.path, "it has become shorter: it ends within tensor '" + entry.name + "'");
 }
 
 result<void> safetensors_file::check_unchanged() const {
-  struct stat info{};
-  if (::fstat(descriptor_, &info) != 0 || !S_ISREG(info.st_mode))
-    return broken(file_.path, "it is not a file");
-  if (static_cast<uint64_t>(info.st_size) != file_.bytes
-      || nanoseconds(info.st_mtim) != file_.modified_ns)
-    return broken(file_.path, "it has changed since it was listed; ask again");
-  return {};
+  return models::check_unchanged(file_, descriptor_);
 }
 
 } // namespace luna::models

@@ -11,6 +11,10 @@
 
 namespace luna::models {
 
+/// Whether an open file is the one that was listed; `unavailable` if it is another or has changed:
+/// who looks again finds the new one.
+result<void> check_unchanged(const model_file& file, int descriptor);
+
 /// One open safetensors file.
 ///
 /// The problem: a mapped file that shrinks kills the process that touches the lost pages. So the
@@ -18,11 +22,11 @@ namespace luna::models {
 /// the file.
 /// Contract: the header is checked (ranges, overlaps, holes) before anything else is read, and its
 /// size is bounded. Failures are `bad_model_file`, name the file, and say what it is if it is
-/// something else.
+/// something else; a file that changes while it is read is `unavailable`.
 /// Thread rule: `read` may be called from any thread.
 class safetensors_file {
 public:
-  /// @param file as it was listed: another size or time now is an error.
+  /// @param file as it was listed. @returns `unavailable` if another lies there now.
   static result<safetensors_file> open(const model_file& file);
 
   safetensors_file(safetensors_file&& other) noexcept;
@@ -36,7 +40,7 @@ public:
   result<void> read(const safetensors_entry& entry, uint64_t offset,
                     std::span<std::byte> into) const;
 
-  /// Whether size and time are still those of `open`.
+  /// Whether it is still the file of `open`; `unavailable` otherwise.
   result<void> check_unchanged() const;
 
 private:

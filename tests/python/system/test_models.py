@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import struct
 from pathlib import Path
@@ -10,11 +11,11 @@ import numpy as np
 import pytest
 import safetensors.numpy
 from node_process import NodeProcess
-from setting import CLIP, VAE, Start, eventually
+from setting import CLIP, VAE, ClusterFile, Start, eventually
 
 from luna_client import (
     BadModelFileError,
-    Client,
+    BadRequestError,
     LunaError,
     UnknownModelError,
     UnsupportedModelError,
@@ -110,22 +111,86 @@ def test_pickled_checkpoints_are_refused_with_the_way_out(
     assert caught.value.code in ("unsupported_model", "bad_model_file")
 
 
-def served(luna: Client, name: str) -> bool:
-    try:
-        luna.vae_encode(PIXELS, name)
-    except UnknownModelError:
-        return False
-    return True
+def put(source: Path, name: str) -> None:
+    """Puts a copy of a file beside it, whole from its first moment."""
+    partial = source.with_suffix(".partial")
+    shutil.copy(source, partial)
+    partial.rename(source.with_name(name))
 
 
-def test_a_file_that_comes_later_is_found(start_node: Start, own_models: Path) -> None:
+def test_a_file_is_served_from_the_moment_that_it_is_there(
+    start_node: Start, own_models: Path
+) -> None:
     with start_node(models=own_models).client() as luna:
-        before = luna.list_models()
-        with pytest.raises(UnknownModelError):
-            luna.vae_encode(PIXELS, "late.safetensors")
-        shutil.copy(own_models / "vae" / VAE, own_models / "vae" / "late.safetensors")
-        eventually(lambda: served(luna, "late.safetensors"), bool)
-        eventually(luna.list_models, lambda now: now.revision != before.revision)
+        for name in ("first.safetensors", "second.safetensors", "third.safetensors"):
+            before = luna.list_models()
+            with pytest.raises(UnknownModelError):
+                luna.vae_encode(PIXELS, name)
+            put(own_models / "vae" / VAE, name)
+            luna.vae_encode(PIXELS, name)
+            eventually(
+                luna.list_models,
+                lambda now, before=before, name=name: (
+                    now.revision != before.revision
+                    and name in {model.name for model in now.of_kind("vae")}
+                ),
+            )
+
+
+def test_a_file_that_comes_to_another_node_is_served_there(
+    start_node: Start, cluster_file: ClusterFile, own_models: Path
+) -> None:
+    first = cluster_file.write("alpha", "beta", name="alpha.conf")
+    cluster_file.models = own_models
+    second = cluster_file.write("alpha", "beta", name="beta.conf")
+    alpha = start_node(config=first, node="alpha")
+    start_node(config=second, node="beta")
+    with alpha.client() as luna:
+        eventually(luna.get_info, lambda x: all(node.state == "up" for node in x.nodes))
+        put(own_models / "vae" / VAE, "new.safetensors")
+        luna.vae_encode(PIXELS, "new.safetensors")
+
+
+def test_another_file_of_the_same_size_and_time_is_loaded_anew(
+    start_node: Start, own_models: Path
+) -> None:
+    path = own_models / "vae" / VAE
+    new = path.with_suffix(".new")
+    tensors = safetensors.numpy.load_file(path)
+    path.write_bytes(safetensors.numpy.save(tensors))
+    tensors["taesd_encoder.14.bias"] = tensors["taesd_encoder.14.bias"] + np.float16(1)
+    new.write_bytes(safetensors.numpy.save(tensors))
+    old = path.stat()
+    os.utime(new, ns=(old.st_atime_ns, old.st_mtime_ns))
+    assert new.stat().st_size == old.st_size
+    with start_node(models=own_models).client() as luna:
+        before = luna.vae_encode(PIXELS, VAE).latents
+        new.replace(path)
+        after = luna.vae_encode(PIXELS, VAE).latents
+    assert np.abs(after - before - 1).max() < 1e-3
+
+
+def test_what_no_reply_can_hold_is_refused_before_the_work(
+    start_node: Start, cluster_file: ClusterFile
+) -> None:
+    """By a pool of another node, too. Nothing was loaded, so nothing was computed."""
+    path = cluster_file.write(
+        "alpha",
+        "beta",
+        pools='pools = [{ name = "vae", kind = "vae", node = "beta", device = "cpu" }]',
+        more='limits { body = "1MiB" }',
+    )
+    start_node(config=path, node="beta")
+    with start_node(config=path, node="alpha").client() as luna:
+        eventually(luna.get_info, lambda x: any(pool.kind == "vae" for pool in x.pools))
+        latents = np.zeros((3, 4, 40, 40), np.float32)  # 1.2 MB for each picture of 320x320
+        with pytest.raises(BadRequestError, match="not one image"):
+            luna.request("vae_decode", {"model": VAE}, {"latents": latents})
+        with pytest.raises(BadRequestError, match="3 images"):
+            luna.request(
+                "vae_decode", {"model": VAE, "dtype": "u8"}, {"latents": np.repeat(latents, 2, 0)}
+            )
+        assert all(device.used_bytes == 0 for device in luna.get_info().devices)
 
 
 def test_a_changed_file_is_loaded_anew(start_node: Start, own_models: Path) -> None:

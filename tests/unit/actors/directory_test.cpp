@@ -38,7 +38,7 @@ model_row vae_row(std::string name, std::string folder = "vae") {
 }
 
 struct fixture : actor_fixture {
-  directory_actor uut = system.spawn(directory, plan());
+  searching_directory_actor uut = system.spawn(directory, plan());
   pool_actor pool = system.spawn(idle_pool);
   uint64_t version = 0;
 
@@ -73,6 +73,13 @@ struct fixture : actor_fixture {
   result<route> find(const std::string& name, model_kind kind = model_kind::vae) {
     return ask<route>(uut, find_atom_v, kind, model_ref{{name}, ""});
   }
+
+  auto ask_for(const std::string& name) {
+    return self->request(uut, std::chrono::minutes{60}, find_atom_v, model_kind::vae,
+                         model_ref{{name}, ""});
+  }
+
+  size_t searches() { return state_of<directory_state>(uut).searches.size(); }
 
   ~fixture() { end(uut, pool); }
 };
@@ -179,7 +186,50 @@ BOOST_AUTO_TEST_CASE(a_file_that_was_just_put_there_is_found) {
   auto x = find("new.safetensors");
   BOOST_REQUIRE(x.has_value());
   BOOST_CHECK(x->local);
+  end(catalog);
+}
+
+BOOST_AUTO_TEST_CASE(a_file_that_was_just_put_on_another_node_is_waited_for) {
+  live("alpha", {});
+  live("beta", {});
+  auto catalog = system.spawn(fixed_catalog, std::vector<model_row>{});
+  self->send(uut, register_atom_v, catalog);
+  auto pending = ask_for("new.safetensors");
+  run();
+  BOOST_CHECK_EQUAL(searches(), 1u);
+  live("beta", {vae_row("new.safetensors")});
+  auto x = receive<route>(pending);
+  BOOST_REQUIRE(x.has_value());
+  BOOST_CHECK_EQUAL(x->node, "beta");
+  BOOST_CHECK_EQUAL(searches(), 0u);
+  pass(std::chrono::seconds{2}); // its timer finds nothing to do
+  end(catalog);
+}
+
+BOOST_AUTO_TEST_CASE(a_name_that_no_node_tells_of_within_a_second_is_unknown) {
+  live("alpha", {});
+  live("beta", {vae_row("otter.safetensors")});
+  auto catalog = system.spawn(fixed_catalog, std::vector<model_row>{});
+  self->send(uut, register_atom_v, catalog);
+  auto pending = ask_for("other.safetensors");
+  run();
+  pass(std::chrono::milliseconds{999});
+  BOOST_CHECK_EQUAL(searches(), 1u);
+  pass(std::chrono::milliseconds{1});
+  auto x = receive<route>(pending);
+  BOOST_REQUIRE(!x.has_value());
+  BOOST_CHECK(x.error().code == ec::unknown_model);
+  BOOST_CHECK(x.error().message.find("otter.safetensors") != std::string::npos);
+  BOOST_CHECK_EQUAL(searches(), 0u);
+  end(catalog);
+}
+
+BOOST_AUTO_TEST_CASE(without_other_nodes_a_name_is_unknown_at_once) {
+  live("alpha", {});
+  auto catalog = system.spawn(fixed_catalog, std::vector<model_row>{});
+  self->send(uut, register_atom_v, catalog);
   BOOST_CHECK(!find("other.safetensors").has_value());
+  BOOST_CHECK_EQUAL(searches(), 0u);
   end(catalog);
 }
 

@@ -53,6 +53,13 @@ struct fixture : actor_fixture {
     return json::parse(*text);
   }
 
+  /// Makes all folders look as if nothing had come or gone for an hour.
+  void settle() {
+    for (auto& x : std::filesystem::recursive_directory_iterator{root.path()})
+      if (x.is_directory())
+        std::filesystem::last_write_time(x, std::filesystem::last_write_time(x) - 1h);
+  }
+
   listing_pointer list() { return ask<listing_pointer>(uut, list_atom_v).value(); }
 
   ~fixture() { end(uut); }
@@ -122,6 +129,23 @@ BOOST_AUTO_TEST_CASE(a_replaced_file_is_another_model_of_the_same_place) {
   BOOST_TEST(after->place == before->place);
 }
 
+BOOST_AUTO_TEST_CASE(another_file_of_the_same_size_and_time_is_another_model) {
+  auto path = put_vae();
+  auto before = resolve("mine").value();
+  auto hash = info("mine").value()["hash"];
+  auto time = std::filesystem::last_write_time(path);
+  auto other = root.write("vae/other.partial", tiny_vae{}.file() + ' ');
+  std::filesystem::resize_file(other, before->files[0].bytes);
+  std::filesystem::rename(other, path);
+  std::filesystem::last_write_time(path, time);
+  auto after = resolve("mine").value();
+  BOOST_TEST(after->files[0].bytes == before->files[0].bytes);
+  BOOST_TEST(after->files[0].modified_ns == before->files[0].modified_ns);
+  BOOST_TEST(after->key != before->key);
+  info("mine").value();
+  BOOST_TEST(state_of<model_catalog_state>(uut).hashes.size() == 2u);
+}
+
 BOOST_AUTO_TEST_CASE(one_file_is_two_models_for_two_kinds) {
   put_vae("checkpoints/both.safetensors");
   auto vae = resolve("both.safetensors").value();
@@ -176,13 +200,29 @@ BOOST_AUTO_TEST_CASE(the_revision_changes_with_the_files_and_only_then) {
   BOOST_TEST(list()->revision == first->revision);
 }
 
-BOOST_AUTO_TEST_CASE(a_fresh_listing_is_not_made_again) {
-  auto first = list();
+BOOST_AUTO_TEST_CASE(a_file_that_comes_after_a_listing_is_in_the_next_one) {
   put_vae();
-  pass(999ms);
+  settle();
+  auto first = list();
+  BOOST_TEST((list() == first)); // nobody has touched the folders
+  root.write("vae/sub/second.safetensors", "");
+  BOOST_TEST(list()->rows.size() == 2u);
+  root.write("vae/sub/third.safetensors", ""); // within the same tick of the file system's clock
+  BOOST_TEST(list()->rows.size() == 3u);
+  std::filesystem::create_directories(root.path() / "vae/new");
+  root.write("vae/new/fourth.safetensors", "");
+  BOOST_TEST(list()->rows.size() == 4u);
+}
+
+BOOST_AUTO_TEST_CASE(a_file_that_grows_where_it_is_is_seen_after_five_seconds) {
+  auto path = put_vae();
+  settle();
+  auto first = list();
+  std::filesystem::resize_file(path, 10);
+  pass(4999ms);
   BOOST_TEST((list() == first));
   pass(1ms);
-  BOOST_TEST(list()->rows.size() == 1u);
+  BOOST_TEST(list()->rows.at(0).bytes == 10u);
 }
 
 BOOST_AUTO_TEST_CASE(the_listing_tells_the_family_once_it_is_known) {
@@ -233,6 +273,21 @@ BOOST_AUTO_TEST_CASE(a_hash_is_computed_once_per_file_version) {
   std::filesystem::last_write_time(path, std::filesystem::last_write_time(path) + 1s);
   info("mine").value();
   BOOST_TEST(state.hashes.size() == 2u);
+}
+
+BOOST_AUTO_TEST_CASE(a_file_that_is_replaced_before_it_is_hashed_is_hashed_as_the_new_one) {
+  auto path = put_vae();
+  auto pending = self->request(uut, 3600s, info_atom_v, model_kind::vae, model_ref{{"mine"}, ""});
+  auto& state = state_of<model_catalog_state>(uut);
+  while (state.waiting.empty())
+    BOOST_REQUIRE(scheduler.try_run_once());
+  std::filesystem::last_write_time(path, std::filesystem::last_write_time(path) + 1s);
+  run();
+  auto text = receive<std::string>(pending);
+  BOOST_REQUIRE(text.has_value());
+  std::vector files{models::stat_model_file(path).value()};
+  BOOST_TEST(json::parse(*text)["hash"] == models::hash_model(files).value());
+  BOOST_TEST(state.waiting.empty());
 }
 
 BOOST_AUTO_TEST_CASE(a_dead_hasher_fails_its_askers_and_is_replaced) {

@@ -1,6 +1,8 @@
 #include <boost/test/unit_test.hpp>
 
+#include <chrono>
 #include <filesystem>
+#include <functional>
 
 #include "actors/model_files.hpp"
 #include "temporary_folder.hpp"
@@ -93,6 +95,37 @@ BOOST_AUTO_TEST_CASE(links_are_followed_but_not_in_circles) {
 BOOST_AUTO_TEST_CASE(a_folder_that_is_not_there_is_empty) {
   folders["vae"] = {"/nonexistent/vae"};
   BOOST_TEST(listed("vae").empty());
+}
+
+BOOST_AUTO_TEST_CASE(what_comes_or_goes_in_a_folder_that_was_seen_shows_at_once) {
+  auto settle = [&] {
+    for (auto& x : fs::recursive_directory_iterator{root.path()})
+      if (x.is_directory())
+        fs::last_write_time(x, fs::last_write_time(x) - std::chrono::hours{1});
+  };
+  folders["vae"].push_back((root.path() / "later").string());
+  root.write("vae/sub/a.safetensors", "");
+  auto changed = [&](const std::function<void()>& act) {
+    settle();
+    std::vector<seen_folder> seen;
+    list_model_files(folders, &seen);
+    BOOST_TEST(!may_have_changed(seen));
+    act();
+    return may_have_changed(seen);
+  };
+  BOOST_TEST(changed([&] { root.write("vae/sub/b.safetensors", ""); }));
+  BOOST_TEST(changed([&] { fs::remove(root.path() / "vae/sub/b.safetensors"); }));
+  BOOST_TEST(changed([&] { directory("vae/sub/deeper"); }));
+  BOOST_TEST(changed([&] { directory("later"); }));
+  BOOST_TEST(changed([&] { fs::remove_all(root.path() / "vae/sub"); }));
+  BOOST_TEST(!changed([] {}));
+}
+
+BOOST_AUTO_TEST_CASE(a_folder_that_has_just_changed_may_change_again_unseen) {
+  root.write("vae/a.safetensors", "");
+  std::vector<seen_folder> seen;
+  list_model_files(folders, &seen);
+  BOOST_TEST(may_have_changed(seen));
 }
 
 BOOST_AUTO_TEST_CASE(folders_of_a_kind_are_tried_in_order) {

@@ -68,6 +68,99 @@ BOOST_AUTO_TEST_CASE(figures_are_of_answered_tasks) {
   BOOST_TEST(row().p95_us == 250000u);
 }
 
+// -- files that are replaced
+
+const failure replaced{ec::unavailable, "the model file was replaced; ask again", 500, {}};
+
+BOOST_AUTO_TEST_CASE(a_file_that_is_replaced_before_it_is_loaded_is_looked_for_again) {
+  auto id = submit(decode());
+  auto old = worker->jobs.at(0).order->key;
+  catalog_of->models["a"] = fake_model("a");
+  catalog_of->models["a"]->key = "a@2";
+  worker->refuse(replaced);
+  run();
+  BOOST_REQUIRE_EQUAL(worker->jobs.size(), 1u);
+  BOOST_TEST(worker->jobs.at(0).order->key != old);
+  finish();
+  BOOST_TEST(static_cast<bool>(answer(id)));
+}
+
+BOOST_AUTO_TEST_CASE(a_file_that_is_replaced_twice_is_unavailable_and_may_be_asked_for_again) {
+  auto id = submit(decode());
+  for (auto i = 0; i < 2; ++i) {
+    BOOST_REQUIRE_EQUAL(worker->jobs.size(), 1u);
+    worker->refuse(replaced);
+    run();
+  }
+  BOOST_TEST(worker->jobs.empty());
+  auto x = answer(id);
+  BOOST_REQUIRE(!x);
+  BOOST_TEST((x.error().code == ec::unavailable));
+  BOOST_TEST(x.error().retry_after_ms == 500u);
+}
+
+BOOST_AUTO_TEST_CASE(a_prompt_is_prepared_again_for_the_new_file) {
+  start_text();
+  auto id = submit(tokens());
+  worker->refuse(replaced);
+  run();
+  BOOST_REQUIRE_EQUAL(worker->jobs.size(), 1u);
+  BOOST_TEST(worker->jobs.at(0).order->items.at(0).texts.size() == 1u);
+  finish();
+  BOOST_TEST(static_cast<bool>(answer(id)));
+}
+
+// -- replies that are too large
+
+/// The failure of a task that is refused before the worker hears of it.
+failure too_large(pool_fixture& x, model_task task) {
+  task.header.id = next_task_id();
+  auto id = x.submit(std::move(task));
+  BOOST_TEST(x.worker->jobs.empty());
+  auto answer = x.answer(id);
+  BOOST_REQUIRE(!answer);
+  BOOST_TEST((answer.error().code == ec::bad_request));
+  return answer.error();
+}
+
+BOOST_AUTO_TEST_CASE(images_that_no_reply_can_hold_are_refused_before_the_work) {
+  auto task = decode("a", 0, 2); // 16 x 16 x 3 floats: 3072 bytes an image
+  task.tensors[0].tensor = zeros({8, 4, 2, 2});
+  options.max_reply_bytes = 20000;
+  start();
+  auto x = too_large(*this, task);
+  BOOST_TEST(x.message.find("6 images of this size would fit") != std::string::npos);
+  BOOST_TEST(x.details.find("\"max_body_bytes\":20000") != std::string::npos);
+  task.header.reply_type = dtype::u8;
+  auto id = submit(task);
+  finish();
+  BOOST_TEST(static_cast<bool>(answer(id)));
+  options.max_reply_bytes = 3000;
+  start();
+  task.header.reply_type = dtype::f32;
+  BOOST_TEST(too_large(*this, task).message.find("not one image") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(latents_that_no_reply_can_hold_are_refused_before_the_work) {
+  auto task = decode();
+  task.header.kind = task_kind::vae_encode;
+  task.tensors = {{"pixels", zeros({4, 16, 16, 3})}}; // 64 bytes of latents an image
+  options.max_reply_bytes = 200;
+  start();
+  auto x = too_large(*this, task);
+  BOOST_TEST(x.message.find("image") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(prompts_whose_encoding_no_reply_can_hold_are_refused_before_the_work) {
+  options.max_reply_bytes = 1000;
+  start_text();
+  auto x = too_large(*this, tokens("a", 20)); // 80 tokens of 8 floats
+  BOOST_TEST(x.message.find("'dtype' f16") != std::string::npos);
+  auto id = submit(tokens("a", 20 / 4));
+  finish();
+  BOOST_TEST(static_cast<bool>(answer(id)));
+}
+
 // -- text
 
 BOOST_AUTO_TEST_CASE(text_is_batched_by_tokens) {

@@ -237,7 +237,26 @@ BOOST_AUTO_TEST_CASE(a_file_that_has_changed_since_it_was_listed_is_told) {
   fs::last_write_time(path, fs::last_write_time(path) + std::chrono::seconds{5});
   auto got = load_vae(files, facts, {}, {});
   BOOST_REQUIRE(!got);
-  BOOST_TEST((got.error().code == ec::bad_model_file));
+  BOOST_TEST((got.error().code == ec::unavailable));
+}
+
+BOOST_AUTO_TEST_CASE(a_file_of_the_same_size_and_time_that_was_put_in_its_place_is_told) {
+  test::temporary_folder folder;
+  auto path = folder / "vae.safetensors";
+  auto other = folder / "other.safetensors";
+  test::write_joined(test::make_autoencoder(4, 4, 1), path);
+  test::write_joined(test::make_autoencoder(4, 4, 2), other);
+  std::vector files{test::file_of(path)};
+  auto facts = test::value(inspect_model(model_kind::vae, files));
+  auto time = fs::last_write_time(path);
+  fs::rename(other, path);
+  fs::last_write_time(path, time);
+  auto now = test::file_of(path);
+  BOOST_TEST(now.bytes == files[0].bytes);
+  BOOST_TEST(now.modified_ns == files[0].modified_ns);
+  BOOST_TEST((now != files[0]));
+  BOOST_TEST((load_vae(files, facts, {}, {}).error().code == ec::unavailable));
+  BOOST_TEST((hash_model(files).error().code == ec::unavailable));
 }
 
 BOOST_AUTO_TEST_CASE(a_file_that_shrinks_during_the_load_is_told_and_kills_nobody) {
@@ -253,7 +272,7 @@ BOOST_AUTO_TEST_CASE(a_file_that_shrinks_during_the_load_is_told_and_kills_nobod
   };
   auto got = load_text_encoder(files, facts, {}, context);
   BOOST_REQUIRE(!got);
-  BOOST_TEST((got.error().code == ec::bad_model_file));
+  BOOST_TEST((got.error().code == ec::unavailable));
   BOOST_TEST(got.error().message.find("clip.safetensors") != std::string::npos);
 }
 
@@ -271,7 +290,7 @@ BOOST_AUTO_TEST_CASE(a_file_that_is_rewritten_during_the_load_is_told) {
   };
   auto got = load_vae(files, facts, {}, context);
   BOOST_REQUIRE(!got);
-  BOOST_TEST((got.error().code == ec::bad_model_file));
+  BOOST_TEST((got.error().code == ec::unavailable));
 }
 
 BOOST_AUTO_TEST_SUITE_END()
