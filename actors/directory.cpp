@@ -71,10 +71,16 @@ std::optional<std::string> why_not_now(const directory_state& state, const std::
   return std::nullopt;
 }
 
+/// Whether this node takes nothing new. Its clients are told so whichever of its actors knows first.
+bool stops_here(const directory_state& state, const std::string& name) {
+  auto row = state.rows.find(name);
+  return name == state.plan.self && row != state.rows.end() && row->second.state != "up";
+}
+
 failure not_found(const directory_state& state, model_kind kind, const model_ref& ref) {
   for (auto& node : state.plan.nodes)
     if (auto why = why_not_now(state, node, kind, ref))
-      return {ec::unavailable,
+      return {stops_here(state, node) ? ec::shutting_down : ec::unavailable,
               "no node can serve the model " + to_string(ref) + " now: " + *why + "; try again",
               static_cast<uint32_t>(node_away_retry.count()),
               {}};
@@ -123,8 +129,8 @@ std::optional<route> find_route(const directory_state& state, model_kind kind,
 
 bool others_serve(const directory_state& state, model_kind kind) {
   return std::any_of(state.rows.begin(), state.rows.end(), [&](auto& row) {
-    auto& [name, node] = row;
-    return name != state.plan.self
+    auto& node = row.second;
+    return node.node != state.plan.self
         && std::any_of(node.pools.begin(), node.pools.end(),
                        [&](auto& x) { return x.kind == kind && is_reachable(state, node, x); });
   });

@@ -13,6 +13,7 @@
 #include <future>
 #include <iostream>
 #include <string>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <thread>
 #include <unistd.h>
@@ -202,6 +203,8 @@ int start(effective_configuration configuration) {
 } // namespace
 
 int main(int argc, char** argv) {
+  // The name in ps, top and pgrep: executing itself (spinning.cpp) would make it "exe".
+  ::prctl(PR_SET_NAME, program_invocation_short_name);
   block_signals();
   auto called = parse_command_line({argv + 1, argv + argc});
   if (!called.run) {

@@ -129,6 +129,14 @@ BOOST_AUTO_TEST_CASE(a_model_of_a_node_that_drains_is_unavailable_not_unknown) {
   BOOST_CHECK(never.error().code == ec::unknown_model);
 }
 
+BOOST_AUTO_TEST_CASE(a_model_of_this_node_while_it_drains_says_that_it_stops) {
+  live("alpha", {vae_row("a.safetensors")}, 0, "draining");
+  live("beta", {});
+  auto x = find("a.safetensors");
+  BOOST_REQUIRE(!x);
+  BOOST_CHECK_MESSAGE(x.error().code == ec::shutting_down, x.error().message);
+}
+
 BOOST_AUTO_TEST_CASE(a_model_of_a_node_that_drains_is_served_by_another_that_has_it) {
   live("alpha", {vae_row("a.safetensors")}, 0, "draining");
   live("beta", {vae_row("a.safetensors")});
