@@ -71,7 +71,7 @@ public:
   autoencoder_kl(const model_facts& facts, at::Device device)
     : weight_bytes_announced_(facts.weight_bytes),
       type_(device.is_cuda() && has_bf16(device.index()) ? at::kBFloat16 : at::kFloat),
-      memory_(device, facts.weight_bytes) {}
+      memory_(device, 2 * facts.weight_bytes) {} // four kernels of 2x2 are more than one of 3x3
 
   result<void> load(const checkpoint& file, const run_context& context);
 

@@ -2,6 +2,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <map>
+#include <mutex>
 #include <optional>
 #include <string>
 
@@ -10,8 +12,7 @@
 /// Internal to models/: needs libtorch's headers.
 namespace luna::models {
 
-/// A 2-D convolution with the weight in the layout that the device likes best: on a CPU with oneDNN
-/// it is repacked once, at load, and only the packed copy is kept.
+/// A 2-D convolution. On a CPU its weight is channels last, as planes are.
 class convolution {
 public:
   struct options {
@@ -36,26 +37,44 @@ public:
                           weight_memory& memory, at::ScalarType type, options how);
 
   /// Channels of the result.
-  int64_t channels() const { return channels_; }
+  int64_t channels() const { return weight_.size(0); }
 
   /// @param x [B, K, H, W], channels last on the CPU.
   /// @param relu applied to the result in the same pass where the device can.
   at::Tensor operator()(const at::Tensor& x, bool relu = false) const;
 
-  /// Of a strip that brings its rows of padding along: pads only left and right.
-  at::Tensor within(const at::Tensor& x) const;
-
-  /// The same, added to `sum` in place.
-  void add_within(at::Tensor& sum, const at::Tensor& x) const;
-
 private:
-  at::Tensor run(const at::Tensor& x, at::IntArrayRef padding, bool relu) const;
+  friend class strip_convolution;
 
   at::Tensor weight_;
   std::optional<at::Tensor> bias_;
-  int64_t channels_ = 0;
   options how_;
-  bool packed_ = false;
+  bool by_onednn_ = false;
+};
+
+/// A convolution over the strips of one plane.
+///
+/// The problem: in which layout oneDNN wants a weight depends on the size of its input and on its
+/// threads. It repacks one that lies otherwise at each call, and between two packed layouts by its
+/// slowest code: six times what a strip of 512 channels takes. So the weight is packed where the
+/// strips are, once for each height among them.
+/// Contract: the convolution outlives it. Thread rule: may be used by several threads at once.
+class strip_convolution {
+public:
+  explicit strip_convolution(const convolution& of) : of_(of) {}
+
+  /// Of a strip that brings its rows of padding along: pads only left and right.
+  at::Tensor operator()(const at::Tensor& x) const;
+
+  /// The same, added to `sum` in place.
+  void add(at::Tensor& sum, const at::Tensor& x) const;
+
+private:
+  at::Tensor weight_for(const at::Tensor& x) const;
+
+  const convolution& of_;
+  mutable std::mutex mutex_;
+  mutable std::map<int64_t, at::Tensor> packed_; ///< by the height of the strip
 };
 
 } // namespace luna::models

@@ -47,8 +47,9 @@ at::Tensor normed_convolution::operator()(const at::Tensor& x) const {
   }
   auto out = plane(x, conv.channels(), x.size(2), x.size(3));
   auto line = norm.line_of(x);
+  strip_convolution on_strip{conv};
   for_each_strip(x.size(2), row_bytes(x), [&](strip s) {
-    auto part = conv.within(normed_rows(x, line, s.first - 1, s.count + 2));
+    auto part = on_strip(normed_rows(x, line, s.first - 1, s.count + 2));
     out.narrow(2, s.first, s.count).copy_(part);
   });
   return out;
@@ -60,9 +61,10 @@ void normed_convolution::add_to(at::Tensor& sum, const at::Tensor& x) const {
     return;
   }
   auto line = norm.line_of(x);
+  strip_convolution on_strip{conv};
   for_each_strip(x.size(2), row_bytes(x), [&](strip s) {
     auto part = sum.narrow(2, s.first, s.count);
-    conv.add_within(part, normed_rows(x, line, s.first - 1, s.count + 2));
+    on_strip.add(part, normed_rows(x, line, s.first - 1, s.count + 2));
   });
 }
 
@@ -77,6 +79,21 @@ at::Tensor kl_block::operator()(at::Tensor x) const {
 // -- doubling -------------------------------------------------------------------------------------
 
 namespace {
+
+/// The doubling of some rows, by the four kernels in the order of `quarters_`.
+void double_rows(const at::Tensor& x, at::Tensor& out, strip s,
+                 const std::array<strip_convolution, 4>& quarters) {
+  for (int64_t row = 0; row < 2; ++row) {
+    auto seen = rows_of(x, s.first - 1 + row, s.count + 1);
+    for (int64_t column = 0; column < 2; ++column) {
+      // One column too many: the kernel is padded on both sides, each place needs one of them.
+      auto part = quarters[static_cast<size_t>(2 * row + column)](seen);
+      out.slice(2, 2 * s.first + row, 2 * (s.first + s.count), 2)
+        .slice(3, column, out.size(3), 2)
+        .copy_(part.narrow(3, column, x.size(3)));
+    }
+  }
+}
 
 /// The two rows of a 2x2 kernel from the three of a 3x3 kernel, along one axis: a pair's first
 /// place lies in the second half of nothing but itself and its neighbour before it.
@@ -110,26 +127,15 @@ result<doubling_convolution> doubling_convolution::load(const std::string& name,
   return made;
 }
 
-void doubling_convolution::run(const at::Tensor& x, at::Tensor& out, int64_t first,
-                               int64_t count) const {
-  for (int64_t row = 0; row < 2; ++row) {
-    auto seen = rows_of(x, first - 1 + row, count + 1);
-    for (int64_t column = 0; column < 2; ++column) {
-      // One column too many: the kernel is padded on both sides, each place needs one of them.
-      auto part = quarters_[static_cast<size_t>(2 * row + column)].within(seen);
-      out.slice(2, 2 * first + row, 2 * (first + count), 2)
-        .slice(3, column, out.size(3), 2)
-        .copy_(part.narrow(3, column, x.size(3)));
-    }
-  }
-}
-
 at::Tensor doubling_convolution::operator()(const at::Tensor& x) const {
   auto out = plane(x, x.size(1), 2 * x.size(2), 2 * x.size(3));
+  std::array<strip_convolution, 4> quarters{
+    strip_convolution{quarters_[0]}, strip_convolution{quarters_[1]},
+    strip_convolution{quarters_[2]}, strip_convolution{quarters_[3]}};
   if (!x.device().is_cpu())
-    run(x, out, 0, x.size(2));
+    double_rows(x, out, {0, x.size(2)}, quarters);
   else
-    for_each_strip(x.size(2), 4 * row_bytes(x), [&](strip s) { run(x, out, s.first, s.count); });
+    for_each_strip(x.size(2), 4 * row_bytes(x), [&](strip s) { double_rows(x, out, s, quarters); });
   return out;
 }
 
@@ -137,8 +143,9 @@ at::Tensor halving_convolution::operator()(const at::Tensor& x) const {
   if (!x.device().is_cpu())
     return conv(at::constant_pad_nd(x, {0, 1, 0, 1}));
   auto out = plane(x, conv.channels(), x.size(2) / 2, x.size(3) / 2);
+  strip_convolution on_strip{conv};
   for_each_strip(out.size(2), 2 * row_bytes(x), [&](strip s) {
-    auto part = conv(rows_of(x, 2 * s.first, 2 * s.count + 1, 1));
+    auto part = on_strip(rows_of(x, 2 * s.first, 2 * s.count + 1, 1));
     out.narrow(2, s.first, s.count).copy_(part);
   });
   return out;

@@ -48,8 +48,6 @@ public:
   at::Tensor operator()(const at::Tensor& x) const;
 
 private:
-  void run(const at::Tensor& x, at::Tensor& out, int64_t first, int64_t count) const;
-
   std::array<convolution, 4> quarters_; ///< [2 * row + column]
 };
 

@@ -17,9 +17,8 @@ namespace luna::models {
 ///
 /// The problem: "unload" must give the memory back to the system, which a general-purpose heap may
 /// or may not do. On the CPU the tensors of a model are cut from one anonymous mapping of its own,
-/// which goes with the model; what oneDNN repacks into its own layout is counted beside it. On a
-/// GPU libtorch's allocator serves.
-/// Contract: tensors taken from it must not outlive it.
+/// which goes with the model; what is packed into a layout of its own is counted beside it. On a
+/// GPU libtorch's allocator serves. Contract: tensors taken from it must not outlive it.
 class weight_memory {
 public:
   /// @param capacity bytes that `take` may hand out on the CPU; only touched pages cost.
