@@ -14,7 +14,6 @@
 #include "actors/commands/connection_commands.hpp"
 #include "actors/connection_flow.hpp"
 #include "actors/tcp_socket.hpp"
-#include "protocol/commands.hpp"
 #include "protocol/hello.hpp"
 
 namespace luna {
@@ -103,7 +102,7 @@ void reply(connection_pointer self, uint64_t id, const std::string& header,
 bool answer_ping(connection_pointer self, const protocol::request_received& in) {
   auto cmd = in.raw_header.empty() ? protocol::command_of(in.header)
                                    : result<std::string_view>{std::string_view{}};
-  if (!cmd || protocol::canonical_command(*cmd) != "ping" || !in.body.bytes.empty()
+  if (!cmd || commands::canonical_name(*cmd) != "ping" || !in.body.bytes.empty()
       || self->state.core->context->forbidden.contains("ping"))
     return false;
   auto header = commands::ping_reply(in.header);

@@ -12,12 +12,12 @@
 
 #include "actors/actor_defaults.hpp"
 #include "actors/closing_broker.hpp"
+#include "actors/commands/command_names.hpp"
 #include "actors/connection.hpp"
 #include "actors/handshake_guard.hpp"
 #include "actors/listening_socket.hpp"
 #include "actors/tcp_socket.hpp"
 #include "messages/error.hpp"
-#include "protocol/commands.hpp"
 #include "protocol/hello.hpp"
 
 namespace luna {
@@ -148,7 +148,8 @@ std::shared_ptr<const protocol::server_config> protocol_config(const gateway_opt
   config->cluster = options.context.cluster;
   config->limits = options.context.limits;
   config->max_in_flight = options.in_flight;
-  config->commands = protocol::announced_commands(options.forbidden_commands);
+  config->commands = commands::announced_names(options.forbidden_commands);
+  config->waiting_commands = commands::waiting_names();
   config->capabilities = {
     "jobs",
     "warnings",
@@ -162,7 +163,7 @@ std::shared_ptr<const protocol::server_config> protocol_config(const gateway_opt
 std::shared_ptr<const session_context> context_of(gateway_options& options) {
   auto context = std::make_shared<session_context>(std::move(options.context));
   for (auto& name : options.forbidden_commands)
-    context->forbidden.emplace(protocol::canonical_command(name));
+    context->forbidden.emplace(commands::canonical_name(name));
   return context;
 }
 

@@ -9,7 +9,6 @@
 #include "actors/actor_defaults.hpp"
 #include "actors/commands/commands.hpp"
 #include "actors/session_parts.hpp"
-#include "protocol/commands.hpp"
 
 namespace luna {
 
@@ -35,9 +34,9 @@ result<const commands::command*> admit(const session_context& context,
   auto name = protocol::command_of(in.header);
   if (!name)
     return fail(name);
-  auto* command = commands::find_command(protocol::canonical_command(*name));
+  auto* command = commands::find_command(commands::canonical_name(*name));
   if (command == nullptr)
-    return tl::make_unexpected(protocol::unknown_command(*name));
+    return tl::make_unexpected(commands::unknown_command(*name));
   if (context.forbidden.contains(command->name))
     return fail(ec::not_permitted, "the command '" + std::string{*name}
                                      + "' is forbidden by this node's configuration "
@@ -101,7 +100,7 @@ void cancel_by_client(self_pointer self, uint64_t id) {
 void release_waiting(self_pointer self) {
   std::vector<uint64_t> waiting;
   for (auto& [task, request] : self->state.requests)
-    if (request.cmd == "job_wait")
+    if (auto* command = commands::find_command(request.cmd); command && command->waits)
       waiting.push_back(task);
   for (auto task : waiting) {
     take_back(self, task, *find_request(self, task));

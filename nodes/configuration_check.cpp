@@ -151,13 +151,6 @@ private:
     const auto& limits = all_.limits;
     if (limits.body > limits.buffers)
       add("limits.body", "is more than limits.buffers, so the largest body would never fit");
-    for (size_t i = 0; i < limits.forbidden_commands.size(); ++i) {
-      const auto& name = limits.forbidden_commands[i];
-      const auto& known = protocol_commands();
-      if (std::find(known.begin(), known.end(), name) == known.end())
-        add(element("limits.forbidden-commands", i),
-            "there is no command " + in_quotes(name) + did_you_mean(name, known));
-    }
   }
 
   const cluster_configuration& all_;

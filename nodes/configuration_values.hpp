@@ -50,8 +50,4 @@ bool is_device_name(std::string_view text);
 const std::vector<std::string>& pool_kinds();
 bool is_built_kind(std::string_view kind);
 
-/// The commands and aliases of the protocol, for `limits.forbidden-commands`: those that this build
-/// does not have may be forbidden too.
-const std::vector<std::string>& protocol_commands();
-
 } // namespace luna

@@ -19,6 +19,7 @@
 #include <unistd.h>
 #include <vector>
 
+#include "actors/commands/command_names.hpp"
 #include "actors/dialer.hpp"
 #include "actors/node_link.hpp"
 #include "actors/node_manager.hpp"
@@ -214,6 +215,10 @@ int main(int argc, char** argv) {
   auto configuration = load_configuration(*called.run);
   if (!configuration)
     return complain(configuration.error(), bad_configuration);
+  if (auto problems =
+        commands::forbidden_problems(configuration->cluster.limits.forbidden_commands);
+      !problems.empty())
+    return complain(problems, bad_configuration);
   if (called.run->print_config) {
     std::cout << print_configuration(configuration->cluster);
     return 0;

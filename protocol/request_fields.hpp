@@ -29,7 +29,7 @@ struct common_use {
 };
 
 struct common_fields {
-  std::string cmd; ///< as the client wrote it: see canonical_command()
+  std::string cmd; ///< as the client wrote it
   std::optional<model_field> model;
   std::chrono::milliseconds deadline{120000};
   int priority = 0; ///< -1, 0, 1

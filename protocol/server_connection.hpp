@@ -36,7 +36,7 @@ struct server_config {
 
   /// Commands that only wait: their requests do not count against max_in_flight from the moment
   /// their header is read, up to max_waiting of them.
-  std::vector<std::string> waiting_commands{"job_wait"};
+  std::vector<std::string> waiting_commands;
   size_t max_waiting = 1024;
 
   /// Bytes of events that may wait for a client that reads slowly; further ones are dropped and

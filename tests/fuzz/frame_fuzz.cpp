@@ -30,6 +30,7 @@ constexpr std::string_view hello =
 
 std::shared_ptr<server_config> make_config(uint8_t mode) {
   auto config = std::make_shared<server_config>();
+  config->waiting_commands = {"job_wait"};
   // Small enough that a few bytes of input reach every bound.
   config->limits = {.header_bytes = 128 << 10, .body_bytes = 64 << 20};
   config->max_in_flight = 3;

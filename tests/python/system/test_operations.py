@@ -136,6 +136,19 @@ def test_a_pool_may_be_called_as_a_part_of_the_node_is(
     assert node.stop() == 0, node.story("did not stop in order")
 
 
+def test_a_forbidden_command_that_nothing_has_is_named_by_the_check_and_by_the_start(
+    luna_node: Path, start_node: Start, cluster_file: ClusterFile
+) -> None:
+    config = cluster_file.write("alpha", more='limits { forbidden-commands = ["ping", "shutdwn"] }')
+    checked = check(luna_node, config)
+    assert checked.returncode == BAD_CONFIGURATION
+    assert "limits.forbidden-commands[1]" in checked.stderr
+    assert "did you mean 'shutdown'" in checked.stderr
+    started = start_node(config=config, node="alpha", ready=False)
+    assert started.wait_end() == BAD_CONFIGURATION
+    assert "limits.forbidden-commands[1]" in "\n".join(started.log)
+
+
 # -- starts that fail --------------------------------------------------------------------------------------------------
 
 

@@ -153,12 +153,4 @@ BOOST_AUTO_TEST_CASE(bounds_fit_each_other) {
   check_problem(c, "cluster.suspect-after", "two heartbeats");
 }
 
-BOOST_AUTO_TEST_CASE(forbidden_commands_exist) {
-  auto c = sound();
-  c.limits.forbidden_commands = {"shutdown", "unload", "vlm_generate"};
-  BOOST_TEST(cross_check(c).empty());
-  c.limits.forbidden_commands = {"shutdwn"};
-  check_problem(c, "limits.forbidden-commands[0]", "did you mean 'shutdown'");
-}
-
 BOOST_AUTO_TEST_SUITE_END()

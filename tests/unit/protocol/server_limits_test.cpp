@@ -80,6 +80,7 @@ BOOST_AUTO_TEST_CASE(requests_that_only_wait_do_not_count_up_to_their_own_bound)
 BOOST_AUTO_TEST_CASE(many_job_waits_in_one_packet_leave_room_for_other_requests) {
   config.max_in_flight = 2;
   config.max_waiting = 10;
+  config.waiting_commands = {"job_wait"};
   open();
   std::string packet;
   for (uint64_t id = 1; id <= 10; ++id)
