@@ -71,7 +71,8 @@ std::optional<std::string> why_not_now(const directory_state& state, const std::
   return std::nullopt;
 }
 
-/// Whether this node takes nothing new. Its clients are told so whichever of its actors knows first.
+/// Whether this node takes nothing new. Its clients are told so whichever of its actors knows
+/// first.
 bool stops_here(const directory_state& state, const std::string& name) {
   auto row = state.rows.find(name);
   return name == state.plan.self && row != state.rows.end() && row->second.state != "up";
