@@ -5,7 +5,7 @@
 #include <sys/types.h>
 #include <vector>
 
-#include "messages/result.hpp"
+#include "base/result.hpp"
 
 namespace luna::bench {
 

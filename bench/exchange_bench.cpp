@@ -1,7 +1,7 @@
 #include <chrono>
 #include <unistd.h>
 
-#include "actors/exchange.hpp"
+#include "actors/transport/exchange.hpp"
 #include "bench/figure.hpp"
 #include "bench/peer_process.hpp"
 #include "bench/peer_system.hpp"

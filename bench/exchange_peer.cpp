@@ -1,6 +1,6 @@
 #include <iostream>
 
-#include "actors/exchange.hpp"
+#include "actors/transport/exchange.hpp"
 #include "bench/child_process.hpp"
 #include "bench/figure.hpp"
 #include "bench/peer_system.hpp"

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "messages/result.hpp"
+#include "base/result.hpp"
 
 namespace luna::bench {
 

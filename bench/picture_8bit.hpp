@@ -3,8 +3,8 @@
 #include <memory>
 #include <string>
 
-#include "messages/result.hpp"
-#include "messages/tensor_block.hpp"
+#include "base/result.hpp"
+#include "base/tensor_block.hpp"
 #include "storage/file_system.hpp"
 
 namespace luna::bench {

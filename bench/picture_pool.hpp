@@ -1,5 +1,6 @@
 #pragma once
 
+#include "actors/pool/pool_actor.hpp"
 #include "messages/actors.hpp"
 #include "messages/model_task.hpp"
 

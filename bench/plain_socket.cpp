@@ -9,8 +9,8 @@
 #include <utility>
 #include <vector>
 
-#include "actors/listening_socket.hpp"
-#include "actors/tcp_socket.hpp"
+#include "actors/support/listening_socket.hpp"
+#include "actors/support/tcp_socket.hpp"
 
 namespace luna::bench {
 

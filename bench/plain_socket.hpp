@@ -5,7 +5,7 @@
 #include <span>
 #include <thread>
 
-#include "messages/result.hpp"
+#include "base/result.hpp"
 #include "protocol/stream_socket.hpp"
 
 namespace luna::bench {

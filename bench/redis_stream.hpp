@@ -4,8 +4,8 @@
 #include <string>
 #include <string_view>
 
+#include "base/result.hpp"
 #include "bench/child_process.hpp"
-#include "messages/result.hpp"
 
 namespace luna::bench {
 

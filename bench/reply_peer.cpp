@@ -1,10 +1,10 @@
 #include <iostream>
 #include <memory>
 
-#include "actors/directory.hpp"
-#include "actors/event_hub.hpp"
-#include "actors/exchange.hpp"
-#include "actors/gateway.hpp"
+#include "actors/cluster/directory.hpp"
+#include "actors/cluster/event_hub.hpp"
+#include "actors/gateway/gateway.hpp"
+#include "actors/transport/exchange.hpp"
 #include "bench/child_process.hpp"
 #include "bench/figure.hpp"
 #include "bench/peer_system.hpp"

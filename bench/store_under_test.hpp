@@ -4,8 +4,8 @@
 #include <memory>
 #include <string>
 
-#include "messages/result.hpp"
-#include "messages/tensor_block.hpp"
+#include "base/result.hpp"
+#include "base/tensor_block.hpp"
 #include "storage/job_store.hpp"
 
 namespace luna::bench {

@@ -8,6 +8,7 @@ function(luna_add_tests folder)
   set(_program test_${folder})
   add_executable(${_program} ${ARG_SOURCES} ${PROJECT_SOURCE_DIR}/tests/unit/main.cpp)
   add_dependencies(unit_tests ${_program})
+  target_include_directories(${_program} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}) # fixtures
   target_link_libraries(${_program} PRIVATE luna::options Boost::unit_test_framework ${ARG_LIBS})
   target_compile_definitions(${_program} PRIVATE BOOST_TEST_DYN_LINK
     LUNA_TEST_DATA="${PROJECT_SOURCE_DIR}/tests/data" LUNA_SOURCE_DIR="${PROJECT_SOURCE_DIR}")

@@ -4,8 +4,8 @@
 #include <span>
 #include <vector>
 
-#include "messages/result.hpp"
-#include "messages/tensor_block.hpp"
+#include "base/result.hpp"
+#include "base/tensor_block.hpp"
 
 namespace luna::imaging {
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/non_finite.hpp"
 #include "imaging/avif.hpp"
 #include "imaging/exif.hpp"
 #include "imaging/general_formats.hpp"
@@ -10,7 +11,6 @@
 #include "imaging/jxl.hpp"
 #include "imaging/side_limits.hpp"
 #include "imaging/webp.hpp"
-#include "messages/non_finite.hpp"
 
 namespace luna::imaging {
 

@@ -7,11 +7,11 @@
 #include <string_view>
 #include <vector>
 
+#include "base/result.hpp"
+#include "base/tensor_block.hpp"
 #include "imaging/metadata.hpp"
 #include "imaging/pixels.hpp"
 #include "imaging/png.hpp"
-#include "messages/result.hpp"
-#include "messages/tensor_block.hpp"
 
 namespace luna::imaging {
 

@@ -6,8 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/non_finite.hpp"
 #include "imaging/target_clones.hpp"
-#include "messages/non_finite.hpp"
 
 namespace luna::imaging {
 

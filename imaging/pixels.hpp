@@ -3,8 +3,8 @@
 #include <cstdint>
 #include <string_view>
 
-#include "messages/result.hpp"
-#include "messages/tensor_block.hpp"
+#include "base/result.hpp"
+#include "base/tensor_block.hpp"
 
 namespace luna::imaging {
 

@@ -7,9 +7,9 @@
 #include <string_view>
 #include <vector>
 
+#include "base/result.hpp"
+#include "base/tensor_block.hpp"
 #include "imaging/text_chunk.hpp"
-#include "messages/result.hpp"
-#include "messages/tensor_block.hpp"
 
 namespace luna::imaging {
 

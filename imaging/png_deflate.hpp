@@ -4,8 +4,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "base/result.hpp"
 #include "imaging/png.hpp"
-#include "messages/result.hpp"
 
 namespace luna::imaging {
 

@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-#include "messages/tensor_block.hpp"
+#include "base/tensor_block.hpp"
 
 namespace luna::imaging {
 

@@ -9,10 +9,10 @@
 #include <string_view>
 #include <vector>
 
+#include "base/result.hpp"
+#include "base/tensor_block.hpp"
 #include "imaging/save_names.hpp"
 #include "imaging/save_task.hpp"
-#include "messages/result.hpp"
-#include "messages/tensor_block.hpp"
 
 namespace luna::imaging {
 

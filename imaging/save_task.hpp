@@ -7,11 +7,11 @@
 #include <string>
 #include <vector>
 
+#include "base/result.hpp"
 #include "imaging/metadata.hpp"
 #include "imaging/picture_file.hpp"
 #include "imaging/quality_gate.hpp"
 #include "imaging/templates.hpp"
-#include "messages/result.hpp"
 
 namespace luna::imaging {
 

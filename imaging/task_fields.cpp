@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/nearest.hpp"
 #include "imaging/json_dumps.hpp"
-#include "messages/nearest.hpp"
 
 namespace luna::imaging {
 

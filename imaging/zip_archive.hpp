@@ -7,7 +7,7 @@
 #include <span>
 #include <string>
 
-#include "messages/result.hpp"
+#include "base/result.hpp"
 
 struct archive;
 

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "messages/attention_mode.hpp"
-#include "messages/model_kind.hpp"
+#include "base/attention_mode.hpp"
+#include "base/model_kind.hpp"
 
 // What nodes tell each other about themselves, and the commands that go to all of them.
 

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <string>
 
-#include "messages/result.hpp"
+#include "base/result.hpp"
 
 namespace luna {
 

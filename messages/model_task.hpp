@@ -1,5 +1,6 @@
 #pragma once
 
+#include <caf/allowed_unsafe_message_type.hpp>
 #include <caf/meta/type_name.hpp>
 #include <caf/typed_actor.hpp>
 
@@ -7,11 +8,11 @@
 #include <string>
 #include <vector>
 
+#include "base/model_kind.hpp"
+#include "base/tensor_block.hpp"
+#include "base/text_cleanup.hpp"
 #include "messages/actors.hpp"
-#include "messages/model_kind.hpp"
 #include "messages/real.hpp"
-#include "messages/tensor_block.hpp"
-#include "messages/text_cleanup.hpp"
 
 // What a model pool is asked and what it answers. The parts that are plain values travel between
 // nodes (task_header, task_answer); model_task and model_result add the tensors and stay inside a
@@ -189,3 +190,7 @@ struct model_result {
 };
 
 } // namespace luna
+
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(luna::model_task)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(luna::model_result)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(luna::save_submission)

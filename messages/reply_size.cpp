@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "messages/safetensors.hpp"
+#include "base/safetensors.hpp"
 
 namespace luna {
 

@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <span>
 
-#include "messages/result.hpp"
+#include "base/result.hpp"
 #include "messages/tensor_chunk.hpp"
 
 namespace luna {

@@ -1,6 +1,6 @@
 #include "messages/tensor_chunk.hpp"
 
-#include "messages/tensor_landing.hpp"
+#include "base/tensor_landing.hpp"
 
 namespace luna {
 

@@ -13,8 +13,8 @@
 #include <string>
 #include <vector>
 
+#include "base/tensor_block.hpp"
 #include "messages/error.hpp"
-#include "messages/tensor_block.hpp"
 
 namespace luna {
 

@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #include "models/device_cuda.hpp"
-#include "models/tensors.hpp"
-#include "models/weight_memory.hpp"
+#include "models/weights/tensors.hpp"
+#include "models/weights/weight_memory.hpp"
 
 namespace luna::models {
 

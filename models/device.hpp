@@ -5,8 +5,8 @@
 #include <string_view>
 #include <vector>
 
-#include "messages/attention_mode.hpp"
-#include "messages/result.hpp"
+#include "base/attention_mode.hpp"
+#include "base/result.hpp"
 
 namespace luna::models {
 

@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-#include "messages/result.hpp"
+#include "base/result.hpp"
 #include "models/device.hpp"
 
 /// Internal to models/: what only CUDA's runtime knows. Without LUNA_CUDA these answer for a

@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <string>
 
-#include "models/inspect.hpp"
+#include "models/weights/inspect.hpp"
 
 namespace luna::models {
 

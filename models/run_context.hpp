@@ -6,8 +6,8 @@
 #include <stop_token>
 #include <string_view>
 
-#include "messages/attention_mode.hpp"
-#include "messages/result.hpp"
+#include "base/attention_mode.hpp"
+#include "base/result.hpp"
 
 namespace luna::models {
 

@@ -2,7 +2,7 @@
 
 #include <caf/actor_system_config.hpp>
 
-#include "messages/result.hpp"
+#include "base/result.hpp"
 #include "nodes/command_line.hpp"
 
 namespace luna {

@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <sstream>
 
-#include "messages/nearest.hpp"
+#include "base/nearest.hpp"
 #include "nodes/configuration_reader.hpp"
 #include "nodes/configuration_values.hpp"
 

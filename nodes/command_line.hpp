@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "messages/result.hpp"
+#include "base/result.hpp"
 #include "nodes/configuration.hpp"
 
 namespace luna {

@@ -2,7 +2,7 @@
 #include <map>
 #include <set>
 
-#include "messages/nearest.hpp"
+#include "base/nearest.hpp"
 #include "nodes/configuration.hpp"
 #include "nodes/configuration_values.hpp"
 

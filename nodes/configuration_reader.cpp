@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 
-#include "messages/nearest.hpp"
+#include "base/nearest.hpp"
 #include "nodes/configuration_values.hpp"
 
 namespace luna {

@@ -15,7 +15,7 @@
 #include <unistd.h>
 #include <utility>
 
-#include "messages/descriptor.hpp"
+#include "base/descriptor.hpp"
 
 namespace luna {
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "messages/result.hpp"
+#include "base/result.hpp"
 #include "nodes/configuration.hpp"
 
 namespace luna {

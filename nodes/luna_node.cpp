@@ -19,11 +19,11 @@
 #include <unistd.h>
 #include <vector>
 
-#include "actors/commands/command_names.hpp"
-#include "actors/dialer.hpp"
-#include "actors/node_link.hpp"
-#include "actors/node_manager.hpp"
-#include "actors/state_keeper.hpp"
+#include "actors/cluster/dialer.hpp"
+#include "actors/cluster/node_link.hpp"
+#include "actors/cluster/node_manager.hpp"
+#include "actors/cluster/state_keeper.hpp"
+#include "actors/gateway/commands/command_names.hpp"
 #include "models/device.hpp"
 #include "nodes/actor_config.hpp"
 #include "nodes/agreement.hpp"

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "messages/result.hpp"
+#include "base/result.hpp"
 #include "nodes/configuration.hpp"
 
 namespace luna {

@@ -5,7 +5,7 @@
 
 #include <chrono>
 
-#include "actors/refusal_log.hpp"
+#include "actors/cluster/refusal_log.hpp"
 
 namespace luna {
 

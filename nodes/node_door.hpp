@@ -5,7 +5,7 @@
 #include <memory>
 #include <mutex>
 
-#include "actors/node_listener.hpp"
+#include "actors/cluster/node_listener.hpp"
 #include "messages/actors.hpp"
 #include "nodes/wiring.hpp"
 

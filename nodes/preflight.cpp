@@ -7,7 +7,7 @@
 #include <unistd.h>
 #include <utility>
 
-#include "actors/listening_socket.hpp"
+#include "actors/support/listening_socket.hpp"
 #include "nodes/private_file.hpp"
 #include "nodes/tls_files.hpp"
 

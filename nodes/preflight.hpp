@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "messages/result.hpp"
+#include "base/result.hpp"
 #include "nodes/wiring.hpp"
 
 namespace luna {

@@ -3,7 +3,7 @@
 #include <filesystem>
 #include <string>
 
-#include "messages/result.hpp"
+#include "base/result.hpp"
 
 namespace luna {
 

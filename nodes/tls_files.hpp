@@ -3,7 +3,7 @@
 #include <memory>
 #include <string>
 
-#include "messages/result.hpp"
+#include "base/result.hpp"
 #include "nodes/configuration.hpp"
 #include "tls/tls_identity.hpp"
 

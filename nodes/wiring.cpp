@@ -11,12 +11,12 @@
 #include <unistd.h>
 #include <utility>
 
-#include "actors/directory.hpp"
-#include "actors/event_hub.hpp"
-#include "actors/exchange.hpp"
-#include "actors/model_catalog.hpp"
-#include "actors/model_pool.hpp"
-#include "actors/supervisor.hpp"
+#include "actors/catalog/model_catalog.hpp"
+#include "actors/cluster/directory.hpp"
+#include "actors/cluster/event_hub.hpp"
+#include "actors/cluster/supervisor.hpp"
+#include "actors/pool/model_pool.hpp"
+#include "actors/transport/exchange.hpp"
 #include "models/device.hpp"
 #include "nodes/starter_token.hpp"
 #include "nodes/tls_files.hpp"

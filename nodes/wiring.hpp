@@ -4,10 +4,10 @@
 #include <string>
 #include <vector>
 
-#include "actors/device_manager.hpp"
-#include "actors/node_manager.hpp"
-#include "messages/byte_budget.hpp"
-#include "messages/result.hpp"
+#include "actors/cluster/node_manager.hpp"
+#include "actors/device/device_manager.hpp"
+#include "base/byte_budget.hpp"
+#include "base/result.hpp"
 #include "nodes/command_line.hpp"
 #include "nodes/model_folders.hpp"
 #include "storage/file_system.hpp"

@@ -10,9 +10,9 @@
 #include <random>
 #include <utility>
 
-#include "actors/gateway.hpp"
-#include "actors/save_queue.hpp"
-#include "actors/supervisor.hpp"
+#include "actors/cluster/supervisor.hpp"
+#include "actors/gateway/gateway.hpp"
+#include "actors/save/save_queue.hpp"
 #include "storage/s3/s3_target.hpp"
 
 namespace luna {

@@ -6,7 +6,7 @@
 #include <stdexcept>
 #include <sys/mman.h>
 
-#include "messages/safetensors.hpp"
+#include "base/safetensors.hpp"
 
 namespace luna::protocol {
 

@@ -8,9 +8,9 @@
 #include <string_view>
 #include <vector>
 
-#include "messages/byte_budget.hpp"
-#include "messages/result.hpp"
-#include "messages/tensor_block.hpp"
+#include "base/byte_budget.hpp"
+#include "base/result.hpp"
+#include "base/tensor_block.hpp"
 
 namespace luna::protocol {
 

@@ -11,8 +11,8 @@
 #include <string_view>
 #include <vector>
 
-#include "messages/result.hpp"
-#include "messages/tensor_block.hpp"
+#include "base/result.hpp"
+#include "base/tensor_block.hpp"
 #include "protocol/body.hpp"
 #include "protocol/frame.hpp"
 #include "protocol/header_json.hpp"

@@ -5,7 +5,7 @@
 #include <charconv>
 #include <cmath>
 
-#include "messages/nearest.hpp"
+#include "base/nearest.hpp"
 
 namespace luna::protocol {
 

@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "messages/result.hpp"
+#include "base/result.hpp"
 #include "protocol/header_json.hpp"
 
 namespace luna::protocol {

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "messages/result.hpp"
+#include "base/result.hpp"
 #include "protocol/frame.hpp"
 #include "protocol/header_json.hpp"
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "messages/safetensors.hpp"
+#include "base/safetensors.hpp"
 #include "protocol/header_json.hpp"
 
 namespace luna::protocol {

@@ -11,9 +11,9 @@
 #include <sys/uio.h>
 #include <vector>
 
-#include "messages/byte_budget.hpp"
-#include "messages/result.hpp"
-#include "messages/tensor_block.hpp"
+#include "base/byte_budget.hpp"
+#include "base/result.hpp"
+#include "base/tensor_block.hpp"
 #include "protocol/frame.hpp"
 
 namespace luna::protocol {

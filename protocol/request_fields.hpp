@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "messages/tensor_block.hpp"
+#include "base/tensor_block.hpp"
 #include "protocol/fields.hpp"
 
 namespace luna::protocol {

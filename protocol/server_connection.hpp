@@ -14,9 +14,9 @@
 #include <variant>
 #include <vector>
 
-#include "messages/byte_budget.hpp"
-#include "messages/result.hpp"
-#include "messages/tensor_block.hpp"
+#include "base/byte_budget.hpp"
+#include "base/result.hpp"
+#include "base/tensor_block.hpp"
 #include "protocol/body.hpp"
 #include "protocol/frame.hpp"
 #include "protocol/header_json.hpp"

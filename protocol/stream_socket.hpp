@@ -7,7 +7,7 @@
 #include <string>
 #include <sys/uio.h>
 
-#include "messages/result.hpp"
+#include "base/result.hpp"
 
 namespace luna::protocol {
 

@@ -3,7 +3,7 @@
 #include <memory>
 #include <string>
 
-#include "messages/result.hpp"
+#include "base/result.hpp"
 #include "storage/file_system.hpp"
 
 namespace luna::storage {

@@ -2,7 +2,7 @@
 
 #include <vector>
 
-#include "messages/result.hpp"
+#include "base/result.hpp"
 #include "storage/file_system.hpp"
 #include "storage/job_types.hpp"
 

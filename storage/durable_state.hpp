@@ -3,8 +3,8 @@
 #include <cstdint>
 #include <memory>
 
-#include "messages/attention_mode.hpp"
-#include "messages/result.hpp"
+#include "base/attention_mode.hpp"
+#include "base/result.hpp"
 #include "storage/file_system.hpp"
 
 namespace luna::storage {

@@ -8,7 +8,7 @@
 #include <sys/inotify.h>
 #include <sys/statfs.h>
 
-#include "messages/descriptor.hpp"
+#include "base/descriptor.hpp"
 
 namespace luna::storage {
 

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <utility>
 
-#include "messages/result.hpp"
+#include "base/result.hpp"
 
 namespace luna::storage {
 

@@ -6,7 +6,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "messages/result.hpp"
+#include "base/result.hpp"
 #include "storage/file_system.hpp"
 #include "storage/job_log.hpp"
 #include "storage/job_types.hpp"

@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "messages/result.hpp"
-#include "messages/tensor_block.hpp"
+#include "base/result.hpp"
+#include "base/tensor_block.hpp"
 #include "storage/file_system.hpp"
 #include "storage/log_format.hpp"
 

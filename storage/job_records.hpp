@@ -7,7 +7,7 @@
 #include <variant>
 #include <vector>
 
-#include "messages/tensor_block.hpp"
+#include "base/tensor_block.hpp"
 #include "storage/job_types.hpp"
 #include "storage/log_format.hpp"
 

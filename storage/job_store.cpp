@@ -4,7 +4,7 @@
 #include <set>
 #include <utility>
 
-#include "messages/nearest.hpp"
+#include "base/nearest.hpp"
 #include "storage/destination.hpp"
 #include "storage/digest.hpp"
 #include "storage/job_names.hpp"

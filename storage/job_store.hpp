@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-#include "messages/result.hpp"
+#include "base/result.hpp"
 #include "storage/dead_letters.hpp"
 #include "storage/file_system.hpp"
 #include "storage/job_index.hpp"

@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "messages/tensor_block.hpp"
+#include "base/tensor_block.hpp"
 
 /// The plain values of a save job: what goes in, what is known of it, what came out.
 namespace luna::storage {

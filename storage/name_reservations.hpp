@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "messages/result.hpp"
+#include "base/result.hpp"
 #include "storage/file_system.hpp"
 #include "storage/folder_numbers.hpp"
 #include "storage/job_types.hpp"

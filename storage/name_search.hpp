@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "messages/result.hpp"
+#include "base/result.hpp"
 #include "storage/file_system.hpp"
 #include "storage/folder_numbers.hpp"
 #include "storage/job_types.hpp"

@@ -4,7 +4,7 @@
 #include <functional>
 #include <string>
 
-#include "messages/result.hpp"
+#include "base/result.hpp"
 #include "storage/file_system.hpp"
 
 namespace luna::storage {

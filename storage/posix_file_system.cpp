@@ -14,7 +14,7 @@
 #include <unistd.h>
 #include <utility>
 
-#include "messages/descriptor.hpp"
+#include "base/descriptor.hpp"
 #include "storage/inotify_watch.hpp"
 #include "storage/posix_error.hpp"
 #include "storage/posix_info.hpp"

@@ -5,7 +5,7 @@
 #include <memory>
 #include <span>
 
-#include "messages/result.hpp"
+#include "base/result.hpp"
 
 namespace luna::storage {
 

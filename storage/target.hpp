@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "messages/result.hpp"
+#include "base/result.hpp"
 #include "storage/job_types.hpp"
 
 namespace luna::storage {

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "messages/result.hpp"
+#include "base/result.hpp"
 #include "tls/certificate.hpp"
 
 struct ssl_ctx_st; // OpenSSL's SSL_CTX

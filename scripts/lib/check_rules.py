@@ -5,8 +5,11 @@ no finding.
 
 - who may include whom (docs/architecture.md): arrows go one way, CAF and libtorch stay where
   they belong
+- messages/ forward-declares no type of a folder above it; the private parts of an actor
+  (`*_parts.hpp`) stay in its folder
 - files of at most 400 lines (a note for tests), `#pragma once` in every header
-- a README.md in every folder of the first level
+- a README.md in every folder of the first level, and in every folder of actors/ and models/
+- actors/ has no source file but in a folder
 - no pickle, no paths of one person's machine
 """
 
@@ -25,15 +28,19 @@ MAX_LINES = 400
 LEAVES = ("protocol", "models", "imaging", "storage", "tls")
 # A folder's own headers and those of these folders may be included.
 MAY_INCLUDE = {
-    "messages": (),
-    **dict.fromkeys(LEAVES, ("messages",)),
-    "actors": ("messages", *LEAVES),
-    "nodes": ("messages", *LEAVES, "actors"),
-    "bench": ("messages", *LEAVES, "actors"),
+    "base": (),
+    "messages": ("base",),
+    **dict.fromkeys(LEAVES, ("base",)),
+    "actors": ("base", "messages", *LEAVES),
+    "nodes": ("base", "messages", *LEAVES, "actors"),
+    "bench": ("base", "messages", *LEAVES, "actors"),
 }
+WITH_SUBFOLDERS = ("actors", "models")
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.MULTILINE)
 CAF = r"caf/"
 TORCH = r"(torch|ATen|c10)/"
+DECLARED = re.compile(r"^(?:struct|class|enum class) (\w+)[^;{]*;", re.MULTILINE)
+DEFINED = re.compile(r"^(?:struct|class|enum class) (\w+)[^;{]*\{", re.MULTILINE)
 TOO_LARGE = ("torch/torch.h", "torch/script.h", "torch/all.h")
 SOURCE_SUFFIXES = (".cpp", ".hpp", ".py", ".sh")
 # Spelled in pieces, so that this file does not find itself.
@@ -85,12 +92,14 @@ def check_includes(path: Path) -> Iterator[str]:
             if target not in MAY_INCLUDE[folder]:
                 allowed = " ".join(MAY_INCLUDE[folder]) or "nothing else"
                 yield f'{path}: includes "{name}"; {folder} may use {allowed}'
-            if folder in LEAVES and (through := reached(name, CAF)):
+            if folder in (*LEAVES, "base") and (through := reached(name, CAF)):
                 yield f'{path}: includes "{name}", which brings CAF in through {through}'
             if through := reached(name, TORCH):
                 yield f'{path}: includes "{name}", which brings libtorch in through {through}'
-        if not own and folder in LEAVES and re.match(CAF, name):
+        if not own and folder in (*LEAVES, "base") and re.match(CAF, name):
             yield f"{path}: includes <{name}>; {folder} knows no CAF"
+        if own and name.endswith("_parts.hpp") and Path(name).parent not in path.parents:
+            yield f'{path}: includes "{name}", which is private to {Path(name).parent}/'
         if not own and re.match(TORCH, name):
             if folder != "models":
                 yield f"{path}: includes <{name}>; libtorch belongs into models/ alone"
@@ -115,15 +124,29 @@ def check_file(path: Path) -> Iterator[str]:
             yield f"{path}:{number}: a path of one machine: {line.strip()[:80]}"
 
 
+def check_declarations(paths: list[Path]) -> Iterator[str]:
+    headers = [p for p in paths if p.suffix == ".hpp" and p.parts[0] in ("base", "messages")]
+    known = {name for p in headers for name in DEFINED.findall(text_of(p))}
+    for path in headers:
+        for name in DECLARED.findall(text_of(path)):
+            if name not in known:
+                yield f"{path}: declares {name}, which neither messages/ nor base/ defines"
+
+
 def check_folders(paths: list[Path]) -> Iterator[str]:
-    for folder in sorted({p.parts[0] for p in paths if len(p.parts) > 1}):
-        if not folder.startswith(".") and not (ROOT / folder / "README.md").is_file():
+    folders = {Path(p.parts[0]) for p in paths if len(p.parts) > 1}
+    folders |= {p.parent for p in paths if p.parts[0] in WITH_SUBFOLDERS}
+    for folder in sorted(folders):
+        if not folder.name.startswith(".") and not (ROOT / folder / "README.md").is_file():
             yield f"{folder}/: no README.md"
+    for path in paths:
+        if path.parts[0] == "actors" and len(path.parts) == 2 and path.suffix in (".cpp", ".hpp"):
+            yield f"{path}: belongs into a folder of actors/"
 
 
 def main() -> int:
     paths = project_files()
-    findings = [*check_folders(paths)]
+    findings = [*check_folders(paths), *check_declarations(paths)]
     for path in paths:
         findings += check_includes(path)
         findings += check_file(path)

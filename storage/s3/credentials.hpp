@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "messages/result.hpp"
+#include "base/result.hpp"
 
 namespace luna::storage::s3 {
 

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "messages/result.hpp"
+#include "base/result.hpp"
 #include "storage/s3/http.hpp"
 #include "storage/s3/sigv4.hpp"
 

@@ -6,8 +6,8 @@
 #include <string>
 #include <string_view>
 
-#include "models/clip_tokenizer.hpp"
-#include "models/prompt_grammar.hpp"
+#include "models/prompt/prompt_grammar.hpp"
+#include "models/tokenizers/clip_tokenizer.hpp"
 
 namespace {
 

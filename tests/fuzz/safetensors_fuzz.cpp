@@ -8,7 +8,7 @@
 #include <memory>
 #include <string>
 
-#include "messages/safetensors.hpp"
+#include "base/safetensors.hpp"
 
 namespace {
 

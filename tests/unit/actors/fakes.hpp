@@ -7,8 +7,9 @@
 #include <utility>
 #include <vector>
 
-#include "actors/device_manager.hpp"
-#include "actors/lease.hpp"
+#include "actors/device/device_manager.hpp"
+#include "actors/device/lease.hpp"
+#include "actors/device/worker_actor.hpp"
 #include "held_promise.hpp"
 #include "messages/actors.hpp"
 #include "messages/error.hpp"

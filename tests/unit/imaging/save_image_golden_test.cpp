@@ -3,10 +3,10 @@
 
 #include <algorithm>
 
+#include "base/safetensors.hpp"
 #include "imaging/json_dumps.hpp"
 #include "imaging/pixels.hpp"
 #include "imaging/save_plan.hpp"
-#include "messages/safetensors.hpp"
 #include "tests/unit/imaging/read_png.hpp"
 #include "tests/unit/why.hpp"
 

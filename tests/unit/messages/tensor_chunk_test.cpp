@@ -6,9 +6,9 @@
 #include <cstring>
 #include <vector>
 
+#include "base/tensor_landing.hpp"
 #include "messages/node_view.hpp"
 #include "messages/tensor_chunk.hpp"
-#include "messages/tensor_landing.hpp"
 
 using namespace luna;
 

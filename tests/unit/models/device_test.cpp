@@ -1,8 +1,8 @@
 #include <boost/test/unit_test.hpp>
 
 #include "models/device.hpp"
-#include "models/text_encoder.hpp"
-#include "models/vae.hpp"
+#include "models/text/text_encoder.hpp"
+#include "models/vae/vae.hpp"
 #include "support.hpp"
 
 using namespace luna;

@@ -10,13 +10,13 @@
 #include <string_view>
 #include <vector>
 
-#include "messages/safetensors.hpp"
-#include "messages/tensor_block.hpp"
-#include "models/inspect.hpp"
+#include "base/safetensors.hpp"
+#include "base/tensor_block.hpp"
 #include "models/run_context.hpp"
-#include "models/text_encoder.hpp"
-#include "models/tokenizer.hpp"
-#include "models/vae.hpp"
+#include "models/text/text_encoder.hpp"
+#include "models/tokenizers/tokenizer.hpp"
+#include "models/vae/vae.hpp"
+#include "models/weights/inspect.hpp"
 
 /// What the tests of models/ share.
 namespace luna::test {

@@ -6,7 +6,7 @@
 #include <string>
 #include <unistd.h>
 
-#include "messages/safetensors.hpp"
+#include "base/safetensors.hpp"
 #include "peer.hpp"
 #include "protocol/body.hpp"
 

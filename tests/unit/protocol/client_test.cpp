@@ -4,8 +4,8 @@
 #include <numeric>
 #include <thread>
 
+#include "base/byte_budget.hpp"
 #include "loopback_server.hpp"
-#include "messages/byte_budget.hpp"
 #include "peer.hpp"
 #include "protocol/client.hpp"
 

@@ -3,7 +3,7 @@
 #include <cstring>
 #include <random>
 
-#include "messages/safetensors.hpp"
+#include "base/safetensors.hpp"
 #include "peer.hpp"
 #include "protocol/outgoing.hpp"
 

@@ -1,6 +1,6 @@
 #include <boost/test/unit_test.hpp>
 
-#include "messages/safetensors.hpp"
+#include "base/safetensors.hpp"
 #include "peer.hpp"
 #include "protocol/server_connection.hpp"
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "messages/safetensors.hpp"
+#include "base/safetensors.hpp"
 #include "peer.hpp"
 
 // Bounds and back-pressure: what is refused, what stays, and what memory it costs.

@@ -2,7 +2,7 @@
 
 #include <random>
 
-#include "messages/safetensors.hpp"
+#include "base/safetensors.hpp"
 #include "peer.hpp"
 
 // A stream of frames means the same in whatever pieces it arrives.

@@ -1,0 +1,137 @@
+#include "actors/gateway/commands/token_json.hpp"
+
+#include <limits>
+#include <optional>
+#include <string>
+
+#include "models/tokenizers/text_tokens.hpp"
+
+namespace luna::commands {
+
+namespace {
+
+using protocol::field_reader;
+using protocol::json;
+
+constexpr size_t most_keys = 8;
+constexpr size_t longest_key = 64;
+constexpr size_t longest_tensor_name = 1024;
+
+constexpr std::string_view expected_tokens =
+  "an object of the text encoder's keys with arrays of chunks";
+constexpr std::string_view expected_entry =
+  "[id, weight] with a whole number or {\"embedding\", \"row\"} and a number that is finite in f32";
+
+/// A whole number from 0 to 2^31 - 1.
+std::optional<int32_t> read_index(const json& x) {
+  constexpr auto most = std::numeric_limits<int32_t>::max();
+  if (x.is_number_unsigned() && x.get<uint64_t>() <= static_cast<uint64_t>(most))
+    return x.get<int32_t>();
+  if (x.is_number_integer() && !x.is_number_unsigned() && x.get<int64_t>() >= 0
+      && x.get<int64_t>() <= most)
+    return x.get<int32_t>();
+  return std::nullopt;
+}
+
+bool read_embedding(const json& x, token& to) {
+  if (x.size() != 2 || !x.contains("embedding") || !x.contains("row")
+      || !x["embedding"].is_string())
+    return false;
+  to.embedding = x["embedding"].get<std::string>();
+  auto row = read_index(x["row"]);
+  to.row = row.value_or(0);
+  return row && !to.embedding.empty() && to.embedding.size() <= longest_tensor_name;
+}
+
+bool read_entry(const json& x, token& to) {
+  if (!x.is_array() || x.size() < 2 || x.size() > 3 || !x[1].is_number())
+    return false;
+  to.weight.value = x[1].get<double>();
+  if (!models::is_weight(to.weight.value))
+    return false;
+  if (x.size() == 3) { // as clip_tokenize answers with word ids
+    auto word = read_index(x[2]);
+    if (!word)
+      return false;
+    to.word = *word;
+  }
+  if (x[0].is_object())
+    return read_embedding(x[0], to);
+  auto id = read_index(x[0]);
+  to.id = id.value_or(0);
+  return id.has_value();
+}
+
+/// Refuses a part of the tokens: "'tokens.l[0][3]' must be ...; it is 7".
+void refuse(field_reader& in, const std::string& place, std::string_view expectation,
+            const json& found) {
+  in.refuse(failure{ec::bad_request,
+                    "'" + in.full_name("tokens") + place + "' must be " + std::string{expectation}
+                      + "; it is " + protocol::describe(found),
+                    0,
+                    {}});
+}
+
+bool read_chunks(field_reader& in, const json& chunks, token_chunks& to) {
+  auto place = "." + to.key;
+  if (!chunks.is_array())
+    return refuse(in, place, "an array of chunks", chunks), false;
+  to.chunks.resize(chunks.size());
+  for (size_t i = 0; i < chunks.size(); ++i) {
+    auto& chunk = chunks[i];
+    auto chunk_place = place + "[" + std::to_string(i) + "]";
+    if (!chunk.is_array())
+      return refuse(in, chunk_place, "an array of entries", chunk), false;
+    to.chunks[i].resize(chunk.size());
+    for (size_t k = 0; k < chunk.size(); ++k)
+      if (!read_entry(chunk[k], to.chunks[i][k]))
+        return refuse(in, chunk_place + "[" + std::to_string(k) + "]", expected_entry, chunk[k]),
+               false;
+  }
+  return true;
+}
+
+} // namespace
+
+std::vector<token_chunks> read_tokens(field_reader& in) {
+  std::vector<token_chunks> tokens;
+  auto* x = in.value("tokens");
+  if (x == nullptr || !x->is_object() || x->empty() || x->size() > most_keys) {
+    in.refuse("tokens", expected_tokens);
+    return tokens;
+  }
+  for (auto& [key, chunks] : x->items()) {
+    if (key.empty() || key.size() > longest_key) {
+      in.refuse("tokens", expected_tokens);
+      return tokens;
+    }
+    tokens.push_back({key, {}});
+    if (!read_chunks(in, chunks, tokens.back()))
+      return tokens;
+  }
+  return tokens;
+}
+
+json to_json(const std::vector<token_chunks>& tokens, bool word_ids) {
+  auto result = json::object();
+  for (auto& [key, chunks] : tokens) {
+    auto rows = json::array();
+    for (auto& chunk : chunks) {
+      auto row = json::array();
+      for (auto& x : chunk) {
+        json id = x.id;
+        if (!x.embedding.empty())
+          id = json{{"embedding", x.embedding}, {"row", x.row}};
+        auto entry = json::array({std::move(id), x.weight.value});
+        if (word_ids)
+          entry.push_back(x.word);
+        row.push_back(std::move(entry));
+      }
+      rows.push_back(std::move(row));
+    }
+    result[key] = std::move(rows);
+  }
+  return result;
+}
+
+} // namespace luna::commands

@@ -1,0 +1,136 @@
+#pragma once
+
+#include <caf/typed_event_based_actor.hpp>
+#include <caf/typed_response_promise.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "actors/catalog/catalog_actor.hpp"
+#include "actors/device/device_actor.hpp"
+#include "actors/device/lease.hpp"
+#include "actors/device/worker_actor.hpp"
+#include "actors/pool/pool_actor.hpp"
+#include "actors/pool/pool_stats.hpp"
+#include "actors/pool/task_preparer.hpp"
+#include "actors/support/thread_policy.hpp"
+#include "actors/support/wake_up.hpp"
+#include "messages/actors.hpp"
+#include "messages/cluster.hpp"
+#include "messages/model_task.hpp"
+
+namespace luna {
+
+struct pool_options {
+  std::string name = "text";
+  model_kind kind = model_kind::text;
+  std::string device = "cpu"; ///< for messages; the device itself is an argument
+  std::string precision = "exact";
+  uint32_t queue = 256; ///< tasks that may wait
+
+  /// Text: the folder of vocabularies, and where textual inversions lie.
+  std::string vocabularies;
+  std::vector<std::string> embedding_folders;
+
+  /// What would answer more bytes of tensors is refused before the work; 0: no limit. Gateways have
+  /// the same limit (limits.body), and check again.
+  uint64_t max_reply_bytes = 0;
+
+  uint32_t batch_tokens = 77 * 32;   ///< text: tokens of one batch; a task alone may have more
+  uint64_t batch_pixels = 512 * 512; ///< VAE: pixels of one batch; a task alone may have more
+};
+
+/// The MODEL POOL interface with what it tells itself.
+using model_pool_actor = pool_actor::extend<
+  // INTERNAL: a task may have reached its deadline.
+  caf::reacts_to<expire_atom, uint64_t>>;
+
+/// Where a task of a pool is.
+enum class task_phase : uint8_t {
+  resolving, ///< the catalog looks for its model
+  preparing, ///< its prompt is being tokenized
+  asking,    ///< the catalog or the preparer works on the answer itself: info, tokenize
+  queued,    ///< ready to run
+  leasing,   ///< its batch waits for the device
+  running,
+};
+
+/// One accepted task.
+struct pool_task {
+  std::shared_ptr<const model_task> task;
+  caf::typed_response_promise<model_result> promise;
+  task_phase phase = task_phase::resolving;
+  std::chrono::steady_clock::time_point accepted{};
+  std::chrono::steady_clock::time_point deadline{};
+  std::shared_ptr<const resolved_model> model;
+  work_item item;         ///< from `queued` on
+  uint64_t cost = 0;      ///< tokens or pixels
+  bool alone = false;     ///< a batch with it was too big for the device
+  bool make_room = false; ///< it was too big by itself, beside what else was loaded
+  bool replaced = false;  ///< its model's file was replaced before it was loaded, once
+  std::stop_source stop;
+};
+
+/// Tasks that share a lease.
+struct pool_batch {
+  uint64_t lease = 0;
+  std::vector<uint64_t> tasks; ///< in the order's order; some may have ended meanwhile
+  uint64_t tensor_bytes = 0;   ///< of the inputs and results, as counted in the lease
+  worker_actor worker;         ///< null: the lease is not granted yet
+  std::chrono::steady_clock::time_point started{};
+};
+
+/// The front of one kind of models on one device.
+///
+/// The problem: many clients ask at once for work of which a device does one piece at a time. They
+/// want an answer by their deadline, a clear no when there is too much, and the device never idle.
+///
+/// Contract: every accepted task is answered exactly once, at the latest at its deadline. At most
+/// `queue` tasks wait; one more is `overloaded` with a hint from the pool's own pace. Higher
+/// priorities go first, FIFO within; queued tasks of one model run as one batch, up to a budget,
+/// and nothing waits for a batch to fill. A task that is cancelled or expires is answered at once;
+/// if it runs, it is told to stop, and its lease lasts until it has. Nothing answers from another
+/// model; a file that is replaced before it is loaded is looked for again, once. A reply that would
+/// pass `max_reply_bytes` is refused before the work. The pool quits with `unavailable` (all tasks
+/// answered so) when its device or catalog is gone. Thread rule: scheduled, never blocks; prompts
+/// are tokenized by a detached helper.
+struct model_pool_state {
+  static inline const char* name = "model_pool";
+
+  /// Running work stops when the pool is gone.
+  ~model_pool_state();
+
+  pool_options options;
+  thread_policy helpers = thread_policy::detached;
+  catalog_actor catalog;
+  device_actor device;
+  preparer_actor preparer; ///< text only
+
+  std::map<uint64_t, pool_task> tasks;       ///< by task id: all that are not answered
+  std::map<int, std::deque<uint64_t>> lanes; ///< ready, by priority
+  std::map<int, pool_batch> batches;         ///< by priority: waiting or running
+  std::set<std::pair<std::chrono::steady_clock::time_point, uint64_t>> deadlines;
+  wake_up wake;
+  std::set<caf::actor_addr> watched; ///< workers
+
+  pool_figures figures;
+  bool draining = false;
+  std::vector<caf::typed_response_promise<bool>> drained;
+};
+
+/// Runs a pool.
+/// @param helpers how the private preparer is spawned.
+model_pool_actor::behavior_type
+model_pool(model_pool_actor::stateful_pointer<model_pool_state> self, pool_options options,
+           catalog_actor catalog, device_actor device,
+           thread_policy helpers = thread_policy::detached);
+
+} // namespace luna

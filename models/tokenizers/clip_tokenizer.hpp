@@ -1,0 +1,24 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "models/tokenizers/clip_bpe.hpp"
+#include "models/tokenizers/tokenizer.hpp"
+
+namespace luna::models {
+
+/// How one CLIP encoder wants its tokens.
+struct clip_tokenizer_options {
+  std::string key = "l";          ///< in text_tokens
+  std::string encoder = "clip_l"; ///< name of its tensor in a textual inversion's file
+  int32_t pad = clip_bpe::end;    ///< CLIP-G and SD2 pad with 0
+  int positions = 77;             ///< length of a chunk
+  int width = 768;                ///< of an embedding row
+};
+
+/// A tokenizer of one CLIP encoder.
+std::shared_ptr<const tokenizer> make_clip_tokenizer(std::shared_ptr<const clip_bpe> bpe,
+                                                     clip_tokenizer_options options);
+
+} // namespace luna::models

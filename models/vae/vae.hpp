@@ -1,0 +1,91 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/result.hpp"
+#include "base/tensor_block.hpp"
+#include "base/warning.hpp"
+#include "models/loaded_model.hpp"
+#include "models/run_context.hpp"
+
+namespace luna::models {
+
+enum class tiling_mode : uint8_t {
+  automatic, ///< tile if the memory does not suffice otherwise
+  on,
+  off,
+};
+
+enum class tiling_method : uint8_t {
+  automatic, ///< "exact" where it is built, else "comfyui"
+  exact,     ///< equal to the untiled result; not built yet: `bad_request`
+  comfyui,   ///< three overlapping passes of different tile shapes, averaged
+};
+
+/// How an image is cut. Sizes are in pixels for encode and in latents for decode.
+struct vae_tiling {
+  tiling_mode mode = tiling_mode::automatic;
+  tiling_method method = tiling_method::automatic;
+  int tile_width = 0;  ///< 0: 512 pixels, 64 latents
+  int tile_height = 0; ///< the same
+  int overlap = -1;    ///< -1: 64 pixels, 16 latents
+};
+
+struct vae_job {
+  /// encode: pixels [B, H, W, C] or [H, W, C], C >= 3, f32/f16/bf16 in 0..1 or u8.
+  /// decode: latents [B, C, h, w] or [B, C, frames, h, w] (frame 0 counts), f32/f16/bf16.
+  tensor_block input;
+  vae_tiling tiling;
+};
+
+struct vae_output {
+  /// encode: latents [B, C, h, w] f32, the posterior mean, unscaled.
+  /// decode: images [B, H, W, 3] f32 in 0..1.
+  tensor_block tensor;
+  bool tiled = false;
+  int tiles = 0; ///< nets run over tiles, all passes and images together; 0 if not tiled
+  std::vector<warning> warnings{}; ///< of memory that ran out on the way
+};
+
+enum class vae_direction : uint8_t { encode, decode };
+
+/// Whether a job fits a model, without the model: `bad_request` for a wrong type, rank or size,
+/// `model_mismatch` for another number of latent channels.
+result<void> check_vae_job(const model_facts& facts, vae_direction direction, const vae_job& job);
+
+/// The shape of the job's result. @pre `check_vae_job` says yes.
+std::vector<int64_t> vae_output_shape(const model_facts& facts, vae_direction direction,
+                                      std::span<const int64_t> input);
+
+/// Memory beside the weights for one untiled image of this size (images run one by one), and for
+/// one tile if `tiling` says on, roughly; input and result included.
+uint64_t estimate_working_bytes(const model_facts& facts, vae_direction direction,
+                                const vae_job& job);
+
+class vae : public loaded_model {
+public:
+  /// Images of pixels into latents; H and W are centre-cropped to the model's multiple, channels
+  /// beyond the third are dropped.
+  /// Each answer is what the job alone would have given: the composition of the batch changes
+  /// nothing.
+  /// @returns one result a job, in order.
+  virtual std::vector<result<vae_output>> encode(std::span<const vae_job> jobs,
+                                                 const run_context& context) = 0;
+
+  /// Latents into images.
+  virtual std::vector<result<vae_output>> decode(std::span<const vae_job> jobs,
+                                                 const run_context& context) = 0;
+
+protected:
+  using loaded_model::loaded_model;
+};
+
+/// Reads the weights; as `load_text_encoder`.
+result<std::unique_ptr<vae>> load_vae(std::span<const model_file> files, const model_facts& facts,
+                                      const load_options& options, const run_context& context);
+
+} // namespace luna::models
