@@ -125,6 +125,7 @@ typename Inspector::result_type inspect(Inspector& f, vae_arguments& x) {
 struct task_header {
   /// Unique in the process that runs it (see next_task_id); what `cancel` names.
   uint64_t id = 0;
+  uint64_t client = 0; ///< who asks: requests of different clients take turns
   task_kind kind = task_kind::info;
   model_kind pool_kind = model_kind::text; ///< which kind of pool serves it
   model_ref model;
@@ -138,8 +139,8 @@ struct task_header {
 
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, task_header& x) {
-  return f(caf::meta::type_name("luna::task_header"), x.id, x.kind, x.pool_kind, x.model, x.text,
-           x.vae, x.reply_type, x.priority, x.wants_progress, x.deadline_ms);
+  return f(caf::meta::type_name("luna::task_header"), x.id, x.client, x.kind, x.pool_kind, x.model,
+           x.text, x.vae, x.reply_type, x.priority, x.wants_progress, x.deadline_ms);
 }
 
 /// A process-wide unique task id, never 0.

@@ -186,9 +186,6 @@ public:
   /// only.
   size_t in_flight() const noexcept { return counted_; }
 
-  /// The ids of the requests that wait for their answer: what a disconnect cancels.
-  std::vector<uint64_t> waiting_ids() const;
-
 private:
   enum class state { hello, open, closed };
   enum class part { head, header, body, skip };

@@ -127,13 +127,4 @@ void server_connection::forget(uint64_t id) {
   requests_.erase(i);
 }
 
-std::vector<uint64_t> server_connection::waiting_ids() const {
-  std::vector<uint64_t> ids;
-  for (auto& [id, request] : requests_)
-    if (request.complete && !request.answered)
-      ids.push_back(id);
-  std::sort(ids.begin(), ids.end());
-  return ids;
-}
-
 } // namespace luna::protocol

@@ -71,6 +71,8 @@ void device_ledger::serve(const ledger_request& request, step& result) {
     evict(victims(request, total - budget_));
     return;
   }
+  if (request.useful_working_bytes > *working)
+    *working += std::min(request.useful_working_bytes - *working, budget_ - total);
   result.granted = grant{request.id, *working};
   grant_lease(request, *working);
   waiting_.erase(waiting_.begin());

@@ -93,6 +93,7 @@ ledger_request ledger_view(const lease_request& x) {
   result.weight_bytes = x.weight_bytes;
   result.working_bytes = x.working_bytes;
   result.least_working_bytes = x.least_working_bytes;
+  result.useful_working_bytes = x.useful_working_bytes;
   result.make_room = x.make_room;
   result.priority = x.priority;
   result.place = x.key;

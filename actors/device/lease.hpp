@@ -37,6 +37,10 @@ struct lease_request {
   /// do.
   uint64_t least_working_bytes = 0;
 
+  /// With so much the work would take more along; granted as far as nobody else has it now, without
+  /// unloading anything. 0: `working_bytes`.
+  uint64_t useful_working_bytes = 0;
+
   /// Memory ran out although it should have sufficed: every model that nobody uses is unloaded
   /// first.
   bool make_room = false;

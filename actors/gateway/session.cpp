@@ -4,6 +4,8 @@
 #include <spdlog/spdlog.h>
 
 #include <exception>
+#include <functional>
+#include <string>
 #include <utility>
 
 #include "actors/gateway/commands/commands.hpp"
@@ -223,6 +225,7 @@ session_actor::behavior_type session(self_pointer self,
                                      connection_actor connection, bool from_this_machine) {
   set_actor_defaults(self);
   self->state.from_this_machine = from_this_machine;
+  self->state.client = std::hash<std::string>{}(caf::to_string(self->address()));
   self->state.context = std::move(context);
   self->state.connection = std::move(connection);
   // The connection says when its client is gone; this is for one that could not.

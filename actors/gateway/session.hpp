@@ -117,6 +117,7 @@ struct session_state {
   std::shared_ptr<const session_context> context;
   connection_actor connection;
   bool from_this_machine = false; ///< the client's address is a loopback one
+  uint64_t client = 0;            ///< task_header::client of its requests: no other session's
 
   /// By task id, which is also what pools know a request by. The client's own ids come back.
   std::unordered_map<uint64_t, active_request> requests;

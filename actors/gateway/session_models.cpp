@@ -105,6 +105,7 @@ void look_up(self_pointer self, uint64_t task, const active_request& request) {
 void run_model(self_pointer self, uint64_t task, model_task what) {
   auto* request = find_request(self, task);
   what.header.id = task;
+  what.header.client = self->state.client;
   what.header.wants_progress = request->wants_progress;
   if (request->wants_progress)
     what.listener = caf::actor_cast<progress_actor>(self->ctrl());

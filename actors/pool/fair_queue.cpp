@@ -46,9 +46,11 @@ std::vector<uint64_t> fair_queue::order() const {
 void fair_queue::serve(std::span<const uint64_t> tasks) {
   std::vector<uint64_t> served;
   for (auto client : turns_)
-    if (auto& own = waiting_.at(client); std::erase_if(own, [&](uint64_t task) {
-          return std::find(tasks.begin(), tasks.end(), task) != tasks.end();
-        }) > 0)
+    if (auto& own = waiting_.at(client);
+        std::erase_if(
+          own,
+          [&](uint64_t task) { return std::find(tasks.begin(), tasks.end(), task) != tasks.end(); })
+        > 0)
       served.push_back(client);
   for (auto client : served) {
     std::erase(turns_, client);

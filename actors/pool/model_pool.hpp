@@ -5,7 +5,6 @@
 
 #include <chrono>
 #include <cstdint>
-#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
@@ -18,6 +17,7 @@
 #include "actors/device/device_actor.hpp"
 #include "actors/device/lease.hpp"
 #include "actors/device/worker_actor.hpp"
+#include "actors/pool/fair_queue.hpp"
 #include "actors/pool/pool_actor.hpp"
 #include "actors/pool/pool_stats.hpp"
 #include "actors/pool/task_preparer.hpp"
@@ -59,7 +59,6 @@ enum class task_phase : uint8_t {
   preparing, ///< its prompt is being tokenized
   asking,    ///< the catalog or the preparer works on the answer itself: info, tokenize
   queued,    ///< ready to run
-  leasing,   ///< its batch waits for the device
   running,
 };
 
@@ -79,9 +78,10 @@ struct pool_task {
   std::stop_source stop;
 };
 
-/// Tasks that share a lease.
+/// Tasks that share a lease. They are chosen when it is granted, from what waits then.
 struct pool_batch {
   uint64_t lease = 0;
+  uint64_t head = 0;           ///< the task that the lease was asked for: waits until it is granted
   std::vector<uint64_t> tasks; ///< in the order's order; some may have ended meanwhile
   uint64_t tensor_bytes = 0;   ///< of the inputs and results, as counted in the lease
   worker_actor worker;         ///< null: the lease is not granted yet
@@ -95,8 +95,9 @@ struct pool_batch {
 ///
 /// Contract: every accepted task is answered exactly once, at the latest at its deadline. At most
 /// `queue` tasks wait; one more is `overloaded` with a hint from the pool's own pace. Higher
-/// priorities go first, FIFO within; queued tasks of one model run as one batch, up to a budget,
-/// and nothing waits for a batch to fill. A task that is cancelled or expires is answered at once;
+/// priorities go first; within one, clients take turns, and each is served in its order. Tasks of
+/// one model that wait when the device is free run as one batch, up to a budget, and nothing waits
+/// for a batch to fill. A task that is cancelled or expires is answered at once;
 /// if it runs, it is told to stop, and its lease lasts until it has. Nothing answers from another
 /// model; a file that is replaced before it is loaded is looked for again, once. A reply that would
 /// pass `max_reply_bytes` is refused before the work. The pool quits with `unavailable` (all tasks
@@ -114,9 +115,9 @@ struct model_pool_state {
   device_actor device;
   preparer_actor preparer; ///< text only
 
-  std::map<uint64_t, pool_task> tasks;       ///< by task id: all that are not answered
-  std::map<int, std::deque<uint64_t>> lanes; ///< ready, by priority
-  std::map<int, pool_batch> batches;         ///< by priority: waiting or running
+  std::map<uint64_t, pool_task> tasks; ///< by task id: all that are not answered
+  std::map<int, fair_queue> queues;    ///< ready to run, by priority
+  std::map<int, pool_batch> batches;   ///< by priority: waiting for the device, or running
   std::set<std::pair<std::chrono::steady_clock::time_point, uint64_t>> deadlines;
   wake_up wake;
   std::set<caf::actor_addr> watched; ///< workers

@@ -23,116 +23,132 @@ models::vae_direction direction_of(const work_item& item) {
                                             : models::vae_direction::decode;
 }
 
+// -- what a batch needs ---------------------------------------------------------------------------
+
+/// Memory beside the weights.
+struct batch_needs {
+  uint64_t working = 0;
+  uint64_t least = 0;   ///< enough at a pinch: images in tiles; 0: no less will do
+  uint64_t tensors = 0; ///< of `working`: inputs and results, which the net does not count
+};
+
+using task_list = std::vector<const pool_task*>;
+
+batch_needs needs_of_texts(const task_list& tasks) {
+  std::vector<models::text_job> jobs;
+  for (auto* task : tasks)
+    jobs.insert(jobs.end(), task->item.texts.begin(), task->item.texts.end());
+  return {models::estimate_working_bytes(tasks.front()->model->facts, jobs), 0, 0};
+}
+
+/// Images run one by one: the largest, beside the inputs and results of the others.
+batch_needs needs_of_images(const task_list& tasks) {
+  batch_needs needs;
+  uint64_t net = 0;
+  for (auto* task : tasks) {
+    auto& facts = task->model->facts;
+    auto& job = task->item.vae;
+    auto direction = direction_of(task->item);
+    auto shape = models::vae_output_shape(facts, direction, job.input.shape());
+    auto own = job.input.size_bytes() + element_count(shape).value_or(0) * size_of(dtype::f32);
+    needs.tensors += own;
+    net = std::max(net, models::estimate_working_bytes(facts, direction, job) - own);
+  }
+  needs.working = net + needs.tensors;
+  return needs;
+}
+
+/// What an image needs that is cut into tiles because there is no memory for the whole; 0 if it may
+/// not be.
+uint64_t needs_of_tiles(const pool_task& task) {
+  auto job = task.item.vae;
+  if (job.tiling.mode != models::tiling_mode::automatic)
+    return 0;
+  job.tiling.mode = models::tiling_mode::on;
+  return models::estimate_working_bytes(task.model->facts, direction_of(task.item), job);
+}
+
+batch_needs needs_of(const model_pool_state& state, const task_list& tasks) {
+  if (state.options.kind == model_kind::text)
+    return needs_of_texts(tasks);
+  auto needs = needs_of_images(tasks);
+  // Only alone: an image must not be cut because of its company.
+  if (tasks.size() == 1)
+    if (auto least = needs_of_tiles(*tasks.front()); least < needs.working)
+      needs.least = least;
+  return needs;
+}
+
+uint64_t batch_budget(const model_pool_state& state) {
+  return state.options.kind == model_kind::text ? uint64_t{state.options.batch_tokens}
+                                                : state.options.batch_pixels;
+}
+
+std::shared_ptr<lease_request> lease_for(const model_pool_state& state, int priority,
+                                         const pool_batch& batch) {
+  auto& head = state.tasks.at(batch.head);
+  auto needs = needs_of(state, {&head});
+  auto full = std::max<uint64_t>(batch_budget(state) / std::max<uint64_t>(head.cost, 1), 1);
+  auto request = std::make_shared<lease_request>();
+  request->id = batch.lease;
+  request->model = head.model;
+  request->key = loaded_key(state, *head.model);
+  request->weight_bytes = head.model->facts.weight_bytes;
+  request->working_bytes = needs.working;
+  request->least_working_bytes = needs.least;
+  request->useful_working_bytes = needs_of(state, task_list(head.alone ? 1 : full, &head)).working;
+  request->priority = static_cast<int8_t>(priority);
+  request->make_room = head.make_room;
+  request->deadline = head.deadline;
+  return request;
+}
+
 // -- forming a batch ------------------------------------------------------------------------------
 
 bool go_together(const pool_task& x, const pool_task& y) {
-  auto direction = [](const pool_task& task) {
+  auto encodes = [](const pool_task& task) {
     return task.task->header.kind == task_kind::vae_encode;
   };
-  return !x.alone && !y.alone && x.model->key == y.model->key && direction(x) == direction(y);
+  return !x.alone && !y.alone && x.model->key == y.model->key && encodes(x) == encodes(y);
 }
 
-/// The first task of a lane and those behind it that may share its lease, up to the budget.
-std::vector<uint64_t> take_batch(model_pool_state& state, std::deque<uint64_t>& lane) {
-  auto budget = state.options.kind == model_kind::text ? uint64_t{state.options.batch_tokens}
-                                                       : state.options.batch_pixels;
-  auto& head = state.tasks.at(lane.front());
-  std::vector<uint64_t> batch;
-  std::deque<uint64_t> rest;
-  uint64_t cost = 0;
-  for (auto id : lane) {
+/// Chooses the tasks that share the lease: the one that it was asked for, and of those that wait
+/// now the next ones that go with it, as far as budget and memory reach.
+void fill(model_pool_state& state, pool_batch& batch, fair_queue& queue, uint64_t working_bytes) {
+  auto& head = state.tasks.at(batch.head);
+  task_list chosen{&head};
+  batch.tasks = {batch.head};
+  batch.tensor_bytes = needs_of(state, chosen).tensors;
+  auto cost = head.cost;
+  for (auto id : queue.order()) {
     auto& task = state.tasks.at(id);
-    if (batch.empty() || (go_together(head, task) && cost + task.cost <= budget)) {
-      cost += task.cost;
-      task.phase = task_phase::leasing;
-      batch.push_back(id);
-    } else {
-      rest.push_back(id);
+    if (id == batch.head || !go_together(head, task) || cost + task.cost > batch_budget(state))
+      continue;
+    chosen.push_back(&task);
+    auto needs = needs_of(state, chosen);
+    if (needs.working > working_bytes) {
+      chosen.pop_back();
+      continue;
     }
+    batch.tasks.push_back(id);
+    batch.tensor_bytes = needs.tensors;
+    cost += task.cost;
   }
-  lane = std::move(rest);
-  return batch;
-}
-
-// -- what it needs --------------------------------------------------------------------------------
-
-void add_text_needs(lease_request& need, const model_pool_state& state, const pool_batch& batch) {
-  std::vector<models::text_job> jobs;
-  for (auto id : batch.tasks)
-    for (auto& job : state.tasks.at(id).item.texts)
-      jobs.push_back(job);
-  need.working_bytes = models::estimate_working_bytes(need.model->facts, jobs);
-}
-
-/// Jobs run one by one: the largest, beside the inputs and results of the others.
-struct image_needs {
-  uint64_t largest = 0;
-  uint64_t others = 0;
-  uint64_t largest_own = 0;
-
-  void add(uint64_t whole, uint64_t input_and_result) {
-    others += input_and_result;
-    if (whole <= largest)
-      return;
-    largest = whole;
-    largest_own = input_and_result;
-  }
-  uint64_t total() const { return largest + others - largest_own; }
-  uint64_t inputs_and_results() const { return others; }
-};
-
-void add_image_needs(lease_request& need, const model_pool_state& state, pool_batch& batch) {
-  image_needs usual;
-  image_needs least;
-  // Only alone: an image must not be cut because of its company.
-  auto can_tile = batch.tasks.size() == 1;
-  for (auto id : batch.tasks) {
-    auto job = state.tasks.at(id).item.vae;
-    auto direction = direction_of(state.tasks.at(id).item);
-    auto& facts = need.model->facts;
-    auto shape = models::vae_output_shape(facts, direction, job.input.shape());
-    auto own = job.input.size_bytes() + element_count(shape).value_or(0) * size_of(dtype::f32);
-    usual.add(models::estimate_working_bytes(facts, direction, job), own);
-    can_tile = can_tile && job.tiling.mode == models::tiling_mode::automatic;
-    job.tiling.mode = models::tiling_mode::on;
-    least.add(models::estimate_working_bytes(facts, direction, job), own);
-  }
-  need.working_bytes = usual.total();
-  batch.tensor_bytes = usual.inputs_and_results();
-  if (can_tile && least.total() < need.working_bytes)
-    need.least_working_bytes = least.total();
-}
-
-std::shared_ptr<lease_request> needs_of(const model_pool_state& state, int lane,
-                                        pool_batch& batch) {
-  auto need = std::make_shared<lease_request>();
-  need->id = batch.lease;
-  need->model = state.tasks.at(batch.tasks.front()).model;
-  need->key = loaded_key(state, *need->model);
-  need->weight_bytes = need->model->facts.weight_bytes;
-  need->priority = static_cast<int8_t>(lane);
-  need->make_room = state.tasks.at(batch.tasks.front()).make_room;
-  for (auto id : batch.tasks)
-    need->deadline = std::max(need->deadline, state.tasks.at(id).deadline);
-  if (state.options.kind == model_kind::text)
-    add_text_needs(*need, state, batch);
-  else
-    add_image_needs(*need, state, batch);
-  return need;
+  queue.serve(batch.tasks);
 }
 
 // -- running --------------------------------------------------------------------------------------
 
-/// The lane's batch if it is still the one of this lease.
-pool_batch* find_batch(model_pool_state& state, int lane, uint64_t lease) {
-  auto i = state.batches.find(lane);
+/// The batch of a priority if it is still the one of this lease.
+pool_batch* find_batch(model_pool_state& state, int priority, uint64_t lease) {
+  auto i = state.batches.find(priority);
   return i == state.batches.end() || i->second.lease != lease ? nullptr : &i->second;
 }
 
-/// Takes the lane's batch away and goes on with what waits.
-void end_batch(self_pointer self, int lane) {
-  self->state.batches.erase(lane);
-  start(self, lane);
+/// Takes a batch away and goes on with what waits.
+void end_batch(self_pointer self, int priority) {
+  self->state.batches.erase(priority);
+  start(self, priority);
   tell_if_drained(self);
 }
 
@@ -157,34 +173,31 @@ bool was_replaced(model_pool_state& state, uint64_t id, const result<model_resul
       && !std::exchange(task->second.replaced, true);
 }
 
-/// Puts tasks of a batch that was too big back in front of their lane, each to run by itself.
-void requeue_alone(self_pointer self, int lane, const std::vector<uint64_t>& ids) {
+/// Puts tasks of a batch that was too big back in front of their queue, each to run by itself.
+void requeue_alone(self_pointer self, int priority, const std::vector<uint64_t>& ids) {
   auto& state = self->state;
-  auto& queue = state.lanes[lane];
+  auto& queue = state.queues[priority];
   for (auto id = ids.rbegin(); id != ids.rend(); ++id)
     if (auto task = state.tasks.find(*id); task != state.tasks.end()) {
       task->second.alone = true;
       task->second.phase = task_phase::queued;
-      queue.push_front(*id);
+      queue.push_front(task->second.task->header.client, *id);
     }
 }
 
-void lease_refused(self_pointer self, int lane, uint64_t lease, const caf::error& problem) {
-  auto* batch = find_batch(self->state, lane, lease);
+void lease_refused(self_pointer self, int priority, uint64_t lease, const caf::error& problem) {
+  auto& state = self->state;
+  auto* batch = find_batch(state, priority, lease);
   if (!batch)
     return;
-  auto why = to_failure(problem, "device " + self->state.options.device);
-  auto ids = batch->tasks;
-  if (why.code == ec::out_of_memory && ids.size() > 1)
-    requeue_alone(self, lane, ids);
-  else
-    for (auto id : ids)
-      finish(self, id, tl::make_unexpected(why));
-  end_batch(self, lane);
+  auto head = batch->head;
+  state.queues[priority].erase(head);
+  finish(self, head, tl::make_unexpected(to_failure(problem, "device " + state.options.device)));
+  end_batch(self, priority);
 }
 
-void work_failed(self_pointer self, int lane, uint64_t lease) {
-  auto* batch = find_batch(self->state, lane, lease);
+void work_failed(self_pointer self, int priority, uint64_t lease) {
+  auto* batch = find_batch(self->state, priority, lease);
   if (!batch)
     return;
   for (auto id : std::vector<uint64_t>{batch->tasks})
@@ -194,13 +207,13 @@ void work_failed(self_pointer self, int lane, uint64_t lease) {
                   + " died while it did this; try again",
                 worker_retry));
   self->send(self->state.device, release_atom_v, lease, weights_unchanged);
-  end_batch(self, lane);
+  end_batch(self, priority);
 }
 
-void work_done(self_pointer self, int lane, uint64_t lease, work_report& report) {
+void work_done(self_pointer self, int priority, uint64_t lease, work_report& report) {
   auto& state = self->state;
   self->send(state.device, release_atom_v, lease, report.weight_bytes);
-  auto* batch = find_batch(state, lane, lease);
+  auto* batch = find_batch(state, priority, lease);
   if (!batch)
     return;
   auto ids = batch->tasks;
@@ -216,40 +229,42 @@ void work_done(self_pointer self, int lane, uint64_t lease, work_report& report)
     else
       finish(self, ids[i], std::move(answer));
   }
-  requeue_alone(self, lane, again);
-  end_batch(self, lane);
+  requeue_alone(self, priority, again);
+  end_batch(self, priority);
 }
 
 /// No timeout: the lease lasts until the work has stopped, however long that takes; the worker's
 /// death is a down message.
-void give_work(self_pointer self, int lane, const std::shared_ptr<work_order>& order,
+void give_work(self_pointer self, int priority, const std::shared_ptr<work_order>& order,
                const worker_actor& worker) {
   if (self->state.watched.insert(worker.address()).second)
     self->monitor(worker);
   self->request(worker, caf::infinite, execute_atom_v, order)
-    .then(
-      [self, lane, lease = order->lease](const std::shared_ptr<work_report>& x) {
-        work_done(self, lane, lease, *x);
-      },
-      [self, lane, lease = order->lease](const caf::error&) { work_failed(self, lane, lease); });
+    .then([self, priority, lease = order->lease](
+            const std::shared_ptr<work_report>& x) { work_done(self, priority, lease, *x); },
+          [self, priority, lease = order->lease](const caf::error&) {
+            work_failed(self, priority, lease);
+          });
 }
 
-void lease_granted(self_pointer self, int lane, const lease_grant& grant) {
+void lease_granted(self_pointer self, int priority, const lease_grant& grant) {
   auto& state = self->state;
-  auto* batch = find_batch(state, lane, grant.id);
-  if (!batch) { // its tasks ended while the grant was on its way
+  auto* batch = find_batch(state, priority, grant.id);
+  if (!batch) { // its task ended while the grant was on its way
     self->send(state.device, release_atom_v, grant.id, weights_unchanged);
     return;
   }
+  fill(state, *batch, state.queues[priority], grant.working_bytes);
+  auto& head = state.tasks.at(batch->head);
   auto order = std::make_shared<work_order>();
   order->lease = grant.id;
-  order->model = state.tasks.at(batch->tasks.front()).model;
+  order->model = head.model;
   order->key = loaded_key(state, *order->model);
   order->precision = state.options.precision;
   // The model counts what its net needs; inputs and results are there anyway. 0 would be no limit.
   order->working_bytes =
     grant.working_bytes > batch->tensor_bytes ? grant.working_bytes - batch->tensor_bytes : 1;
-  order->last_try = state.tasks.at(batch->tasks.front()).make_room;
+  order->last_try = head.make_room;
   order->attention = grant.attention;
   for (auto id : batch->tasks) {
     auto& task = state.tasks.at(id);
@@ -258,56 +273,59 @@ void lease_granted(self_pointer self, int lane, const lease_grant& grant) {
   }
   batch->worker = grant.worker;
   batch->started = self->clock().now();
-  give_work(self, lane, order, grant.worker);
+  give_work(self, priority, order, grant.worker);
 }
 
 } // namespace
 
 void enqueue(self_pointer self, uint64_t id) {
   auto& task = self->state.tasks.at(id);
-  auto lane = int{task.task->header.priority};
+  auto& header = task.task->header;
+  auto priority = int{header.priority};
   task.phase = task_phase::queued;
-  self->state.lanes[lane].push_back(id);
-  start(self, lane);
+  self->state.queues[priority].push_back(header.client, id);
+  start(self, priority);
 }
 
-void start(self_pointer self, int lane) {
+void start(self_pointer self, int priority) {
   auto& state = self->state;
-  auto& queue = state.lanes[lane];
-  if (queue.empty() || state.batches.count(lane) > 0)
+  auto& queue = state.queues[priority];
+  if (queue.empty() || state.batches.count(priority) > 0)
     return;
-  auto& batch = state.batches[lane];
+  auto& batch = state.batches[priority];
   batch.lease = next_task_id();
-  batch.tasks = take_batch(state, queue);
-  auto need = needs_of(state, lane, batch);
+  batch.head = queue.front();
+  auto request = lease_for(state, priority, batch);
   auto patience =
-    std::chrono::ceil<std::chrono::milliseconds>(need->deadline - self->clock().now()) + grace;
-  timed_request(self, patience, state.device, lease_atom_v, need)
-    .then([self, lane](const std::shared_ptr<lease_grant>& x) { lease_granted(self, lane, *x); },
-          [self, lane, id = need->id](const caf::error& x) { lease_refused(self, lane, id, x); });
+    std::chrono::ceil<std::chrono::milliseconds>(request->deadline - self->clock().now()) + grace;
+  timed_request(self, patience, state.device, lease_atom_v, request)
+    .then([self,
+           priority](const std::shared_ptr<lease_grant>& x) { lease_granted(self, priority, *x); },
+          [self, priority, id = request->id](const caf::error& x) {
+            lease_refused(self, priority, id, x);
+          });
 }
 
-void leave_batch(self_pointer self, int lane, uint64_t id) {
+void leave_queue(self_pointer self, uint64_t id) {
   auto& state = self->state;
-  auto i = state.batches.find(lane);
-  if (i == state.batches.end() || i->second.worker)
-    return;
-  std::erase(i->second.tasks, id);
-  if (!i->second.tasks.empty())
+  auto priority = int{state.tasks.at(id).task->header.priority};
+  state.queues[priority].erase(id);
+  auto i = state.batches.find(priority);
+  if (i == state.batches.end() || i->second.worker || i->second.head != id)
     return;
   self->send(state.device, cancel_atom_v, i->second.lease);
-  end_batch(self, lane);
+  end_batch(self, priority);
 }
 
 void worker_died(self_pointer self, const caf::actor_addr& gone) {
   auto& state = self->state;
   state.watched.erase(gone);
   std::vector<std::pair<int, uint64_t>> lost;
-  for (auto& [lane, batch] : state.batches)
+  for (auto& [priority, batch] : state.batches)
     if (batch.worker && batch.worker.address() == gone)
-      lost.emplace_back(lane, batch.lease);
-  for (auto& [lane, lease] : lost)
-    work_failed(self, lane, lease);
+      lost.emplace_back(priority, batch.lease);
+  for (auto& [priority, lease] : lost)
+    work_failed(self, priority, lease);
 }
 
 } // namespace luna::pool_parts

@@ -41,13 +41,9 @@ void end_early(self_pointer self, uint64_t id, const failure& why) {
   auto i = state.tasks.find(id);
   if (i == state.tasks.end())
     return;
-  auto& task = i->second;
-  task.stop.request_stop();
-  auto lane = int{task.task->header.priority};
-  if (task.phase == task_phase::queued)
-    std::erase(state.lanes[lane], id);
-  else if (task.phase == task_phase::leasing)
-    leave_batch(self, lane, id);
+  i->second.stop.request_stop();
+  if (i->second.phase == task_phase::queued)
+    leave_queue(self, id);
   finish(self, id, tl::make_unexpected(why));
 }
 
@@ -55,7 +51,7 @@ uint64_t end_all(self_pointer self, const failure& why) {
   std::vector<uint64_t> ids;
   for (auto& [id, task] : self->state.tasks)
     ids.push_back(id);
-  // The newest first: they wait in the queue, and no batch is formed of what is to end.
+  // The newest first: no lease is asked for what is to end, unless clients took turns.
   for (auto id = ids.rbegin(); id != ids.rend(); ++id)
     end_early(self, *id, why);
   return ids.size();

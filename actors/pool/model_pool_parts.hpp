@@ -17,8 +17,7 @@ using self_pointer = model_pool_actor::stateful_pointer<model_pool_state>;
 /// Local requests answer or fail by the task's deadline; this much later something is broken.
 inline constexpr std::chrono::seconds grace{5};
 
-// -- intake (pool_intake.cpp)
-// -----------------------------------------------------------------------
+// -- intake (model_pool_intake.cpp) ---------------------------------------------------------------
 
 /// Takes a task on, or says why not.
 caf::result<model_result> accept(self_pointer self, model_task& task);
@@ -32,23 +31,21 @@ void spawn_preparer(self_pointer self);
 /// The preparer died: its tasks fail, a new one takes over.
 void preparer_died(self_pointer self);
 
-// -- batches (pool_batches.cpp)
-// ---------------------------------------------------------------------
+// -- batches (model_pool_batches.cpp) -------------------------------------------------------------
 
-/// Puts a prepared task into the lane of its priority.
+/// Puts a prepared task into the queue of its priority.
 void enqueue(self_pointer self, uint64_t id);
 
-/// Forms the lane's next batch and asks for a lease, if the lane has none.
-void start(self_pointer self, int lane);
+/// Asks for a lease for what is next in a queue, unless a batch of that priority waits or runs.
+void start(self_pointer self, int priority);
 
-/// A task that waited for a lease has ended.
-void leave_batch(self_pointer self, int lane, uint64_t id);
+/// Takes a task out of the queue that it waits in; if a lease was asked for it, the next one asks.
+void leave_queue(self_pointer self, uint64_t id);
 
 /// A worker died: what ran there fails.
 void worker_died(self_pointer self, const caf::actor_addr& gone);
 
-// -- endings (pool_endings.cpp)
-// ---------------------------------------------------------------------
+// -- endings (model_pool_endings.cpp) -------------------------------------------------------------
 
 /// Answers a task and forgets it. No effect if it has ended.
 void finish(self_pointer self, uint64_t id, result<model_result> answer);

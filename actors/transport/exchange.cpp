@@ -139,7 +139,6 @@ exchange_actor::behavior_type exchange(exchange_actor::stateful_pointer<exchange
         self->state.pools.erase(name);
     },
     [self](register_atom, const save_sink_actor& sink) { self->state.saves = sink; },
-    [self](status_atom) { return self->state.buffers->used(); },
     [self](expire_atom, uint64_t generation) { expire(self, generation); },
   };
 }

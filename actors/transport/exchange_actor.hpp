@@ -22,8 +22,6 @@ using exchange_actor = exchange_peer_actor::extend<
   caf::reacts_to<register_atom, std::string, pool_actor>,
   // Makes the save queue of this node known.
   caf::reacts_to<register_atom, save_sink_actor>,
-  // Bytes in bodies and partial tensors of this node now.
-  caf::replies_to<status_atom>::with<uint64_t>,
   // INTERNAL: a call's time is over.
   caf::reacts_to<expire_atom, uint64_t>>;
 

@@ -11,10 +11,11 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from . import tensors
 from .connection import Call, Connection
+from .connector import Connector
 from .errors import (
     BadFrameError,
     BadRequestError,
@@ -29,9 +30,6 @@ from .errors import (
     UnknownCommandError,
 )
 from .tensors import Tensor
-
-if TYPE_CHECKING:
-    from .client import Client
 
 #: The longest deadline that the protocol has.
 MAX_DEADLINE_MS = 86_400_000
@@ -124,7 +122,7 @@ class Cancel:
 class Request:
     """A request in flight. One thread waits for it; :meth:`cancel` and :meth:`done` are for any thread."""
 
-    def __init__(self, client: Client, plan: Plan) -> None:
+    def __init__(self, client: Connector, plan: Plan) -> None:
         """Sends it.
 
         Raises:

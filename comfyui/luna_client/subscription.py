@@ -5,15 +5,19 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
+from .connector import Connector
 from .results import Event
-
-if TYPE_CHECKING:
-    from .client import Client
 
 #: Events that may wait for a reader; the oldest go when there are more, which an event ``lost`` tells.
 MAX_WAITING = 1024
+
+
+class Subscribed(Connector, Protocol):
+    """Who tells subscriptions of events: the client."""
+
+    def unsubscribe(self, subscription: Subscription) -> None: ...
 
 
 class Subscription:
@@ -23,7 +27,7 @@ class Subscription:
     ``reconnected``: whatever happened in between was not seen.
     """
 
-    def __init__(self, client: Client, names: Sequence[str]) -> None:
+    def __init__(self, client: Subscribed, names: Sequence[str]) -> None:
         self.names = frozenset(names)
         self._client = client
         self._waiting: deque[Event] = deque()

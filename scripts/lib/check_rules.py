@@ -10,6 +10,7 @@ no finding.
 - files of at most 400 lines (a note for tests), `#pragma once` in every header
 - a README.md in every folder of the first level, and in every folder of actors/ and models/
 - actors/ has no source file but in a folder
+- modules of a Python package do not import each other in a circle, not even for their types
 - no pickle, no paths of one person's machine
 """
 
@@ -42,6 +43,8 @@ TORCH = r"(torch|ATen|c10)/"
 DECLARED = re.compile(r"^(?:struct|class|enum class) (\w+)[^;{]*;", re.MULTILINE)
 DEFINED = re.compile(r"^(?:struct|class|enum class) (\w+)[^;{]*\{", re.MULTILINE)
 TOO_LARGE = ("torch/torch.h", "torch/script.h", "torch/all.h")
+PACKAGES = ("comfyui/luna_client", "comfyui/luna_nodes")
+IMPORT = re.compile(r"^[ ]*from \.(\w*) import (.+)$", re.MULTILINE)
 SOURCE_SUFFIXES = (".cpp", ".hpp", ".py", ".sh")
 # Spelled in pieces, so that this file does not find itself.
 MACHINE_PATHS = re.compile("|".join(("/" + "work/", "/" + "tmp/b-", "/" + r"home/[a-z]+/")))
@@ -133,6 +136,23 @@ def check_declarations(paths: list[Path]) -> Iterator[str]:
                 yield f"{path}: declares {name}, which neither messages/ nor base/ defines"
 
 
+def imported(module: Path) -> set[str]:
+    """The modules of its own package that a module imports."""
+    names = set()
+    for source, what in IMPORT.findall(text_of(module)):
+        names |= {source} if source else set(re.findall(r"\w+", what))
+    return names
+
+
+def check_circles(package: Path) -> Iterator[str]:
+    graph = {p.stem: imported(p) for p in (ROOT / package).glob("*.py")}
+    while ready := [name for name, uses in graph.items() if not uses & graph.keys()]:
+        for name in ready:
+            del graph[name]
+    if graph:
+        yield f"{package}: these modules import each other in a circle: {' '.join(sorted(graph))}"
+
+
 def check_folders(paths: list[Path]) -> Iterator[str]:
     folders = {Path(p.parts[0]) for p in paths if len(p.parts) > 1}
     folders |= {p.parent for p in paths if p.parts[0] in WITH_SUBFOLDERS}
@@ -147,6 +167,8 @@ def check_folders(paths: list[Path]) -> Iterator[str]:
 def main() -> int:
     paths = project_files()
     findings = [*check_folders(paths), *check_declarations(paths)]
+    for package in PACKAGES:
+        findings += check_circles(Path(package))
     for path in paths:
         findings += check_includes(path)
         findings += check_file(path)

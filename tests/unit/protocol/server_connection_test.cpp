@@ -264,14 +264,6 @@ BOOST_AUTO_TEST_CASE(after_the_end_nothing_is_read_and_nothing_answered) {
   BOOST_TEST(!server->wants_input());
 }
 
-BOOST_AUTO_TEST_CASE(the_ids_that_a_disconnect_cancels_are_those_that_wait) {
-  open();
-  feed(test::request_bytes(5) + test::request_bytes(3) + test::request_bytes(4));
-  feed(test::head_bytes(2, 6, 100, 0)); // has not arrived
-  BOOST_TEST(server->reply(4, "{}").value());
-  BOOST_TEST((server->waiting_ids() == std::vector<uint64_t>{3, 5}));
-}
-
 BOOST_AUTO_TEST_SUITE_END()
 
 } // namespace luna::protocol

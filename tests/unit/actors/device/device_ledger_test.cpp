@@ -81,6 +81,28 @@ BOOST_AUTO_TEST_CASE(less_working_memory_is_granted_where_the_request_can_do_wit
   BOOST_TEST(!uut.fit(x));
 }
 
+BOOST_AUTO_TEST_CASE(more_working_memory_is_granted_as_far_as_nobody_has_it) {
+  have("b", 300);
+  auto grant = [&](uint64_t useful) {
+    ledger_request x;
+    x.id = ++last_id;
+    x.key = x.name = x.place = "a";
+    x.weight_bytes = 100;
+    x.working_bytes = 200;
+    x.useful_working_bytes = useful;
+    uut.add(x);
+    auto step = uut.next();
+    BOOST_TEST(step.evict.empty()); // not for that
+    BOOST_REQUIRE(step.granted);
+    uut.release(x.id, 0);
+    return step.granted->working_bytes;
+  };
+  BOOST_TEST(grant(0) == 200u);
+  BOOST_TEST(grant(100) == 200u);
+  BOOST_TEST(grant(350) == 350u);
+  BOOST_TEST(grant(UINT64_MAX) == 600u);
+}
+
 BOOST_AUTO_TEST_CASE(the_least_recently_used_model_goes_first_and_no_more_than_needed) {
   have("a", 400);
   have("b", 300);

@@ -115,7 +115,6 @@ inline exchange_actor::behavior_type fake_exchange(exchange_actor::pointer self,
           },
           [](register_atom, const std::string&, const pool_actor&) {},
           [](register_atom, const save_sink_actor&) {},
-          [](status_atom) { return uint64_t{0}; },
           [](expire_atom, uint64_t) {}};
 }
 

@@ -1,6 +1,6 @@
-#include "actors/pool/fair_queue.hpp"
-
 #include <boost/test/unit_test.hpp>
+
+#include "actors/pool/fair_queue.hpp"
 
 using namespace luna;
 

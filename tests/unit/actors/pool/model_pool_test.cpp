@@ -176,6 +176,62 @@ BOOST_AUTO_TEST_CASE(what_queued_meanwhile_runs_as_one_batch_up_to_the_budget) {
     BOOST_TEST(static_cast<bool>(answer(id)));
 }
 
+BOOST_AUTO_TEST_CASE(what_came_while_another_pool_had_the_device_runs_as_one_batch) {
+  options.queue = 8;
+  options.batch_pixels = 8 * 16 * 16;
+  start();
+  auto lease = occupy();
+  std::vector<uint64_t> eight;
+  for (uint64_t client = 1; client <= 8; ++client)
+    eight.push_back(submit(decode_of(client)));
+  BOOST_TEST(row().queued == 8u);
+  free_device(lease);
+  BOOST_TEST((running() == batches{eight}));
+}
+
+BOOST_AUTO_TEST_CASE(what_a_batch_has_no_place_for_lets_smaller_tasks_pass) {
+  options.queue = 8;
+  options.batch_pixels = 8 * 16 * 16;
+  start();
+  auto lease = occupy();
+  std::vector<uint64_t> all;
+  for (int i = 0; i < 3; ++i)
+    all.push_back(submit(decode()));
+  auto one = decode("a", 0, 20);
+  all.push_back(submit(one)); // more than the budget of the batch
+  all.push_back(submit(decode()));
+  free_device(lease);
+  BOOST_TEST((running() == batches{{all[0], all[1], all[2], all[4]}}));
+  finish();
+  BOOST_TEST((running() == batches{{all[3]}}));
+}
+
+BOOST_AUTO_TEST_CASE(a_client_with_many_tasks_delays_others_by_one_batch_at_most) {
+  options.queue = 16;
+  options.batch_pixels = 2 * 16 * 16;
+  start();
+  std::vector<uint64_t> many;
+  for (int i = 0; i < 9; ++i)
+    many.push_back(submit(decode_of(1))); // the first one runs
+  auto other = submit(decode_of(2));
+  BOOST_TEST((running() == batches{{many[0]}}));
+  finish();
+  BOOST_TEST((running() == batches{{many[1], other}}));
+  finish();
+  BOOST_TEST((running() == batches{{many[2], many[3]}}));
+}
+
+BOOST_AUTO_TEST_CASE(when_the_task_that_asked_for_the_device_ends_the_next_one_asks) {
+  auto lease = occupy();
+  auto first = submit(decode("a"));
+  auto second = submit(decode("b"));
+  cancel(first);
+  BOOST_TEST((code(first) == ec::cancelled));
+  free_device(lease);
+  BOOST_TEST((running() == batches{{second}}));
+  BOOST_TEST(worker->jobs[0].order->model->name == "b");
+}
+
 BOOST_AUTO_TEST_CASE(a_batch_is_of_one_model_and_one_direction) {
   options.queue = 8;
   start();

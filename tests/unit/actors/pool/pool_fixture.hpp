@@ -88,6 +88,12 @@ struct pool_fixture : actor_fixture {
     return {type, std::move(shape), *bytes, bytes};
   }
 
+  static model_task decode_of(uint64_t client) {
+    auto task = decode();
+    task.header.client = client;
+    return task;
+  }
+
   static model_task decode(const std::string& model = "a", int priority = 0, int64_t side = 2) {
     model_task task;
     task.header.id = next_task_id();
