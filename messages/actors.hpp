@@ -67,7 +67,7 @@ using save_queue_actor = caf::typed_actor<
   caf::replies_to<discard_atom, std::string>::with<std::string>,
   // The newest jobs, of a state or ("") of all, at most so many.
   caf::replies_to<list_atom, std::string, uint32_t>::with<std::string>,
-  // The queue's figures, as get_status shows them.
+  // The queue's stats, as get_status shows them.
   caf::replies_to<status_atom>::with<std::string>,
   // What stands in a client's proof file: an output folder and the file's nonce. JSON.
   caf::replies_to<probe_atom, std::string, std::string>::with<std::string>>;

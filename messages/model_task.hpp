@@ -11,6 +11,7 @@
 #include "base/model_kind.hpp"
 #include "base/tensor_block.hpp"
 #include "base/text_cleanup.hpp"
+#include "base/tiling.hpp"
 #include "messages/actors.hpp"
 #include "messages/real.hpp"
 
@@ -103,22 +104,10 @@ typename Inspector::result_type inspect(Inspector& f, text_arguments& x) {
            x.cleanup);
 }
 
-enum class tiling_choice : uint8_t { automatic, on, off };
-enum class tiling_method : uint8_t { best, exact, comfyui };
-
-/// Arguments of vae_encode (tile sizes in pixels) and vae_decode (in latent units). 0: the default.
-struct vae_arguments {
-  tiling_choice tiled = tiling_choice::automatic;
-  tiling_method method = tiling_method::best;
-  uint32_t tile_width = 0;
-  uint32_t tile_height = 0;
-  int32_t overlap = -1; ///< -1: the default
-};
-
 template <class Inspector>
-typename Inspector::result_type inspect(Inspector& f, vae_arguments& x) {
-  return f(caf::meta::type_name("luna::vae_arguments"), x.tiled, x.method, x.tile_width,
-           x.tile_height, x.overlap);
+typename Inspector::result_type inspect(Inspector& f, vae_tiling& x) {
+  return f(caf::meta::type_name("luna::vae_tiling"), x.mode, x.method, x.tile_width, x.tile_height,
+           x.overlap);
 }
 
 /// A request to a model, without its tensors.
@@ -130,7 +119,7 @@ struct task_header {
   model_kind pool_kind = model_kind::text; ///< which kind of pool serves it
   model_ref model;
   text_arguments text;
-  vae_arguments vae;
+  vae_tiling tiling; ///< of vae_encode and vae_decode
   dtype reply_type = dtype::f32;
   int8_t priority = 0;
   bool wants_progress = false;
@@ -140,7 +129,7 @@ struct task_header {
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, task_header& x) {
   return f(caf::meta::type_name("luna::task_header"), x.id, x.client, x.kind, x.pool_kind, x.model,
-           x.text, x.vae, x.reply_type, x.priority, x.wants_progress, x.deadline_ms);
+           x.text, x.tiling, x.reply_type, x.priority, x.wants_progress, x.deadline_ms);
 }
 
 /// A process-wide unique task id, never 0.

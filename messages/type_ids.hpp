@@ -18,7 +18,7 @@ struct model_ref;
 struct token;
 struct token_chunks;
 struct text_arguments;
-struct vae_arguments;
+struct vae_tiling;
 struct task_header;
 struct task_answer;
 struct task_progress;
@@ -53,7 +53,7 @@ CAF_ADD_TYPE_ID(luna, (luna::model_ref))
 CAF_ADD_TYPE_ID(luna, (luna::token))
 CAF_ADD_TYPE_ID(luna, (luna::token_chunks))
 CAF_ADD_TYPE_ID(luna, (luna::text_arguments))
-CAF_ADD_TYPE_ID(luna, (luna::vae_arguments))
+CAF_ADD_TYPE_ID(luna, (luna::vae_tiling))
 CAF_ADD_TYPE_ID(luna, (luna::task_header))
 CAF_ADD_TYPE_ID(luna, (luna::task_answer))
 CAF_ADD_TYPE_ID(luna, (luna::task_progress))

@@ -64,7 +64,7 @@ struct progress_watch {
 struct connection_state {
   static inline const char* name = "connection";
 
-  /// The session, the gateway and the figures hear that the connection is no more.
+  /// The session, the gateway and the stats hear that the connection is no more.
   ~connection_state();
 
   std::shared_ptr<gateway_core> core;

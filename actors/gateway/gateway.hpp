@@ -15,7 +15,7 @@
 
 namespace luna {
 
-/// The figures of a gateway.
+/// The stats of a gateway.
 struct gateway_status {
   uint32_t connections = 0; ///< clients that have said hello
   uint32_t handshakes = 0;  ///< peers that have not

@@ -17,7 +17,7 @@ using gateway_actor = caf::typed_actor<
   caf::replies_to<drain_atom>::with<bool>,
   // Cancels the requests of all connections and tells how many (save jobs go on).
   caf::replies_to<reset_atom>::with<uint64_t>,
-  // The figures.
+  // The stats.
   caf::replies_to<status_atom>::with<gateway_status>>;
 
 } // namespace luna

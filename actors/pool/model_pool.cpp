@@ -52,10 +52,10 @@ pool_row row_of(const model_pool_state& state) {
   row.device = state.options.device;
   row.queued = waiting_tasks(state);
   row.running = running_tasks(state);
-  row.completed = state.figures.completed();
-  row.failed = state.figures.failed();
-  row.p50_us = state.figures.percentile_us(0.5);
-  row.p95_us = state.figures.percentile_us(0.95);
+  row.completed = state.stats.completed();
+  row.failed = state.stats.failed();
+  row.p50_us = state.stats.percentile_us(0.5);
+  row.p95_us = state.stats.percentile_us(0.95);
   return row;
 }
 

@@ -122,7 +122,7 @@ struct model_pool_state {
   wake_up wake;
   std::set<caf::actor_addr> watched; ///< workers
 
-  pool_figures figures;
+  pool_stats stats;
   bool draining = false;
   std::vector<caf::typed_response_promise<bool>> drained;
 };

@@ -62,9 +62,9 @@ batch_needs needs_of_images(const task_list& tasks) {
 /// not be.
 uint64_t needs_of_tiles(const pool_task& task) {
   auto job = task.item.vae;
-  if (job.tiling.mode != models::tiling_mode::automatic)
+  if (job.tiling.mode != tiling_mode::automatic)
     return 0;
-  job.tiling.mode = models::tiling_mode::on;
+  job.tiling.mode = tiling_mode::on;
   return models::estimate_working_bytes(task.model->facts, direction_of(task.item), job);
 }
 
@@ -217,7 +217,7 @@ void work_done(self_pointer self, int priority, uint64_t lease, work_report& rep
   if (!batch)
     return;
   auto ids = batch->tasks;
-  state.figures.served(self->clock().now() - batch->started, ids.size());
+  state.stats.served(self->clock().now() - batch->started, ids.size());
   std::vector<uint64_t> again;
   for (size_t i = 0; i < ids.size(); ++i) {
     auto& answer = report.answers.at(i);

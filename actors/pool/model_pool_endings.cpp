@@ -28,7 +28,7 @@ void finish(self_pointer self, uint64_t id, result<model_result> answer) {
   state.tasks.erase(i);
   state.deadlines.erase({task.deadline, id});
   if (answer || answer.error().code != ec::cancelled)
-    state.figures.answered(self->clock().now() - task.accepted, answer.has_value());
+    state.stats.answered(self->clock().now() - task.accepted, answer.has_value());
   if (answer)
     task.promise.deliver(std::move(*answer));
   else

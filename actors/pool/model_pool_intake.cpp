@@ -63,7 +63,7 @@ result<void> check(const model_pool_state& state, const task_header& header) {
     return fail(ec::overloaded,
                 "the queue of pool " + options.name + " is full (" + std::to_string(waiting)
                   + " tasks wait); try again later",
-                state.figures.retry_after(waiting));
+                state.stats.retry_after(waiting));
   return {};
 }
 
@@ -84,19 +84,6 @@ auto patience(self_pointer self, const pool_task& task) {
 }
 
 // -- images ---------------------------------------------------------------------------------------
-
-models::vae_tiling tiling_of(const vae_arguments& x) {
-  models::vae_tiling result;
-  result.mode = static_cast<models::tiling_mode>(x.tiled);
-  result.method = static_cast<models::tiling_method>(x.method);
-  result.tile_width = static_cast<int>(std::min<uint32_t>(x.tile_width, INT32_MAX));
-  result.tile_height = static_cast<int>(std::min<uint32_t>(x.tile_height, INT32_MAX));
-  result.overlap = x.overlap;
-  return result;
-}
-static_assert(static_cast<int>(tiling_choice::off) == static_cast<int>(models::tiling_mode::off));
-static_assert(static_cast<int>(tiling_method::comfyui)
-              == static_cast<int>(models::tiling_method::comfyui));
 
 uint64_t pixels_of(const models::model_facts& facts, models::vae_direction direction,
                    const tensor_block& input) {
@@ -124,7 +111,7 @@ result<void> prepare_image(const pool_options& options, pool_task& task) {
   if (!input)
     return fail(ec::bad_request, command + " needs the tensor '" + name + "' in the body");
   task.item.vae.input = *input;
-  task.item.vae.tiling = tiling_of(header.vae);
+  task.item.vae.tiling = header.tiling;
   auto direction = encode ? models::vae_direction::encode : models::vae_direction::decode;
   if (auto ok = models::check_vae_job(facts, direction, task.item.vae); !ok)
     return ok;

@@ -20,7 +20,7 @@ using pool_actor = caf::typed_actor<
   caf::replies_to<reset_atom>::with<uint64_t>,
   // Refuses new tasks from now on; answers when the accepted ones have ended.
   caf::replies_to<drain_atom>::with<bool>,
-  // The figures.
+  // The stats.
   caf::replies_to<status_atom>::with<pool_row>>;
 
 } // namespace luna

@@ -14,7 +14,7 @@ constexpr double weight_of_the_last = 0.2;
 
 } // namespace
 
-void pool_figures::answered(std::chrono::steady_clock::duration latency, bool success) {
+void pool_stats::answered(std::chrono::steady_clock::duration latency, bool success) {
   if (!success) {
     ++failed_;
     return;
@@ -29,13 +29,13 @@ void pool_figures::answered(std::chrono::steady_clock::duration latency, bool su
   next_ = (next_ + 1) % window_;
 }
 
-void pool_figures::served(std::chrono::steady_clock::duration busy, size_t tasks) {
+void pool_stats::served(std::chrono::steady_clock::duration busy, size_t tasks) {
   auto ms = std::chrono::duration<double, std::milli>(busy).count()
           / static_cast<double>(std::max<size_t>(tasks, 1));
   task_ms_ = task_ms_ == 0 ? ms : task_ms_ + weight_of_the_last * (ms - task_ms_);
 }
 
-uint32_t pool_figures::percentile_us(double p) const {
+uint32_t pool_stats::percentile_us(double p) const {
   if (latencies_us_.empty())
     return 0;
   auto sorted = latencies_us_;
@@ -45,7 +45,7 @@ uint32_t pool_figures::percentile_us(double p) const {
   return *nth;
 }
 
-milliseconds pool_figures::retry_after(size_t waiting) const {
+milliseconds pool_stats::retry_after(size_t waiting) const {
   auto task = task_ms_ == 0 ? unknown_task_ms : task_ms_;
   auto ms = task * static_cast<double>(waiting) / 2;
   return milliseconds{static_cast<int64_t>(std::clamp(ms, 100.0, 60000.0))};

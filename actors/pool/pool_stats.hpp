@@ -9,10 +9,10 @@ namespace luna {
 
 /// What a pool tells about itself: counts, latencies of the last requests, its pace.
 /// Thread rule: a plain value.
-class pool_figures {
+class pool_stats {
 public:
   /// @param window of how many requests the percentiles are.
-  explicit pool_figures(size_t window = 512) : window_(window) {}
+  explicit pool_stats(size_t window = 512) : window_(window) {}
 
   /// A task was answered so long after it was accepted.
   void answered(std::chrono::steady_clock::duration latency, bool success);

@@ -58,7 +58,7 @@ using save_store_actor = caf::typed_actor<
   caf::replies_to<discard_atom, std::string>::with<std::string>,
   // The newest jobs of a state ("": all), at most so many.
   caf::replies_to<list_atom, std::string, uint32_t>::with<std::string>,
-  // The figures.
+  // The stats.
   caf::replies_to<status_atom>::with<std::string>,
   // Starts no more attempts; answers when none runs.
   caf::replies_to<drain_atom>::with<bool>,

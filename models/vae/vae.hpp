@@ -8,32 +8,12 @@
 
 #include "base/result.hpp"
 #include "base/tensor_block.hpp"
+#include "base/tiling.hpp"
 #include "base/warning.hpp"
 #include "models/loaded_model.hpp"
 #include "models/run_context.hpp"
 
 namespace luna::models {
-
-enum class tiling_mode : uint8_t {
-  automatic, ///< tile if the memory does not suffice otherwise
-  on,
-  off,
-};
-
-enum class tiling_method : uint8_t {
-  automatic, ///< "exact" where it is built, else "comfyui"
-  exact,     ///< equal to the untiled result; not built yet: `bad_request`
-  comfyui,   ///< three overlapping passes of different tile shapes, averaged
-};
-
-/// How an image is cut. Sizes are in pixels for encode and in latents for decode.
-struct vae_tiling {
-  tiling_mode mode = tiling_mode::automatic;
-  tiling_method method = tiling_method::automatic;
-  int tile_width = 0;  ///< 0: 512 pixels, 64 latents
-  int tile_height = 0; ///< the same
-  int overlap = -1;    ///< -1: 64 pixels, 16 latents
-};
 
 struct vae_job {
   /// encode: pixels [B, H, W, C] or [H, W, C], C >= 3, f32/f16/bf16 in 0..1 or u8.

@@ -33,20 +33,20 @@ model_task make_task(const protocol::common_fields& common, task_kind kind, mode
 
 // -- VAE ---
 
-tiling_choice read_tiled(field_reader& in) {
+tiling_mode read_tiled(field_reader& in) {
   auto* x = in.value("tiled");
   if (x == nullptr || *x == "auto")
-    return tiling_choice::automatic;
+    return tiling_mode::automatic;
   if (x->is_boolean())
-    return x->get<bool>() ? tiling_choice::on : tiling_choice::off;
+    return x->get<bool>() ? tiling_mode::on : tiling_mode::off;
   in.refuse("tiled", "\"auto\", true or false");
-  return tiling_choice::automatic;
+  return tiling_mode::automatic;
 }
 
-vae_arguments read_vae_arguments(field_reader& in) {
-  vae_arguments x;
-  x.tiled = read_tiled(in);
-  x.method = in.choice_or("tiled_method", tiling_method::best,
+vae_tiling read_tiling(field_reader& in) {
+  vae_tiling x;
+  x.mode = read_tiled(in);
+  x.method = in.choice_or("tiled_method", tiling_method::automatic,
                           {{"exact", tiling_method::exact}, {"comfyui", tiling_method::comfyui}});
   auto both = in.optional_integer("tile_size", tile_sides);
   auto width = in.optional_integer("tile_width", tile_sides);
@@ -57,8 +57,8 @@ vae_arguments read_vae_arguments(field_reader& in) {
                       "'tile_height'",
                       0,
                       {}});
-  x.tile_width = static_cast<uint32_t>(width.value_or(both.value_or(0)));
-  x.tile_height = static_cast<uint32_t>(height.value_or(both.value_or(0)));
+  x.tile_width = static_cast<int32_t>(width.value_or(both.value_or(0)));
+  x.tile_height = static_cast<int32_t>(height.value_or(both.value_or(0)));
   x.overlap = static_cast<int32_t>(in.integer_or("overlap", -1, {0, 1 << 20}));
   return x;
 }
@@ -84,7 +84,7 @@ result<void> run_vae(self_pointer self, uint64_t task, active_request& request, 
   field_reader in{request.in->header};
   auto common = read_common(self, request, in, {.model = model_use::required, .dtype = true});
   auto what = make_task(common, kind, model_kind::vae);
-  what.header.vae = read_vae_arguments(in);
+  what.header.tiling = read_tiling(in);
   if (encodes && what.header.reply_type == dtype::u8)
     in.refuse("dtype", "\"f32\", \"f16\" or \"bf16\" for latents");
   if (auto ok = in.finish(); !ok)

@@ -15,7 +15,7 @@ using namespace session_parts;
 
 namespace {
 
-/// The save queue's figures are left out when they do not come in this time.
+/// The save queue's stats are left out when they do not come in this time.
 constexpr std::chrono::milliseconds queue_patience{1000};
 
 /// A device's name as it is told: with its node if there are several.
@@ -118,8 +118,8 @@ void answer_with_queue(self_pointer self, uint64_t task, json header) {
     header["save_queue"] = {{"problem", to_failure(err, "the save queue").message}};
     answer_json(self, task, header);
   };
-  auto with = [self, task, header](const std::string& figures) mutable {
-    auto queue = json::parse(figures, nullptr, false);
+  auto with = [self, task, header](const std::string& stats) mutable {
+    auto queue = json::parse(stats, nullptr, false);
     header["save_queue"] = queue.is_object() ? std::move(queue) : json::object();
     answer_json(self, task, header);
   };

@@ -51,9 +51,10 @@ inline pool_actor::behavior_type numbering_pool(pool_actor::pointer self,
                                                 std::shared_ptr<held_work> work) {
   auto waiting = std::make_shared<std::map<uint64_t, caf::typed_response_promise<model_result>>>();
   return {[self, work, waiting](run_atom, const model_task& task) -> caf::result<model_result> {
-            auto& vae = task.header.vae;
-            if (vae.tiled != tiling_choice::off)
-              return model_result{{"{}", {}}, {{"images", numbered_bytes(vae.tile_width)}}};
+            auto& tiling = task.header.tiling;
+            if (tiling.mode != tiling_mode::off)
+              return model_result{
+                {"{}", {}}, {{"images", numbered_bytes(static_cast<uint32_t>(tiling.tile_width))}}};
             auto promise = self->make_response_promise<model_result>();
             waiting->emplace(task.header.id, promise);
             ++work->held;

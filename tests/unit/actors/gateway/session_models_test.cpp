@@ -15,8 +15,8 @@ BOOST_AUTO_TEST_CASE(decodes_latents_with_the_defaults) {
   BOOST_CHECK(task.header.kind == task_kind::vae_decode);
   BOOST_CHECK(task.header.pool_kind == model_kind::vae);
   BOOST_CHECK(task.header.reply_type == dtype::f32);
-  BOOST_CHECK(task.header.vae.tiled == tiling_choice::automatic);
-  BOOST_CHECK_EQUAL(task.header.vae.overlap, -1);
+  BOOST_CHECK(task.header.tiling.mode == tiling_mode::automatic);
+  BOOST_CHECK_EQUAL(task.header.tiling.overlap, -1);
   BOOST_CHECK(task.tensors.at(0).tensor.shape() == (std::vector<int64_t>{1, 4, 2, 2}));
   pool->answer(R"({"tiled":false,"tiles":1})", {zeros("images", {1, 16, 16, 3})});
   run();
@@ -37,11 +37,11 @@ BOOST_AUTO_TEST_CASE(passes_on_how_to_tile) {
                  {"priority", -1}});
   ask(1, header, latents());
   auto& task = pool->jobs.front().task.header;
-  BOOST_CHECK(task.vae.tiled == tiling_choice::on);
-  BOOST_CHECK(task.vae.method == tiling_method::comfyui);
-  BOOST_CHECK_EQUAL(task.vae.tile_width, 96u);
-  BOOST_CHECK_EQUAL(task.vae.tile_height, 32u);
-  BOOST_CHECK_EQUAL(task.vae.overlap, 8);
+  BOOST_CHECK(task.tiling.mode == tiling_mode::on);
+  BOOST_CHECK(task.tiling.method == tiling_method::comfyui);
+  BOOST_CHECK_EQUAL(task.tiling.tile_width, 96);
+  BOOST_CHECK_EQUAL(task.tiling.tile_height, 32);
+  BOOST_CHECK_EQUAL(task.tiling.overlap, 8);
   BOOST_CHECK(task.reply_type == dtype::u8);
   BOOST_CHECK_EQUAL(task.priority, -1);
 }
@@ -51,8 +51,8 @@ BOOST_AUTO_TEST_CASE(encodes_pixels) {
       {zeros("pixels", {1, 16, 16, 3})});
   auto& task = pool->jobs.front().task.header;
   BOOST_CHECK(task.kind == task_kind::vae_encode);
-  BOOST_CHECK_EQUAL(task.vae.tile_width, 256u);
-  BOOST_CHECK_EQUAL(task.vae.tile_height, 256u);
+  BOOST_CHECK_EQUAL(task.tiling.tile_width, 256);
+  BOOST_CHECK_EQUAL(task.tiling.tile_height, 256);
 }
 
 BOOST_AUTO_TEST_CASE(refuses_wrong_vae_requests_by_name) {

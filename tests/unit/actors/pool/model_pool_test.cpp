@@ -135,20 +135,20 @@ BOOST_AUTO_TEST_CASE(an_image_that_is_too_big_whole_is_decoded_in_tiles) {
   BOOST_TEST(worker->jobs[0].order->working_bytes > plenty / 4);
   finish(facts.weight_bytes);
   task = decode("a", 0, 256);
-  task.header.vae.tiled = tiling_choice::off;
+  task.header.tiling.mode = tiling_mode::off;
   BOOST_TEST((refused(task) == ec::out_of_memory));
 }
 
 BOOST_AUTO_TEST_CASE(arguments_of_a_task_reach_the_worker) {
   auto task = decode();
-  task.header.vae = {tiling_choice::on, tiling_method::comfyui, 32, 16, 4};
+  task.header.tiling = {tiling_mode::on, tiling_method::comfyui, 32, 16, 4};
   task.header.wants_progress = true;
   task.listener = system.spawn(
     []() -> progress_actor::behavior_type { return {[](progress_atom, const task_progress&) {}}; });
   submit(task);
   auto& item = worker->jobs.at(0).order->items.at(0);
-  BOOST_TEST((item.vae.tiling.mode == models::tiling_mode::on));
-  BOOST_TEST((item.vae.tiling.method == models::tiling_method::comfyui));
+  BOOST_TEST((item.vae.tiling.mode == tiling_mode::on));
+  BOOST_TEST((item.vae.tiling.method == tiling_method::comfyui));
   BOOST_TEST(item.vae.tiling.tile_width == 32);
   BOOST_TEST(item.vae.tiling.tile_height == 16);
   BOOST_TEST(item.vae.tiling.overlap == 4);
