@@ -84,11 +84,17 @@ uint64_t batch_budget(const model_pool_state& state) {
                                                 : state.options.batch_pixels;
 }
 
+/// How many tasks like this one a full batch may have.
+uint64_t batch_size(const model_pool_state& state, const pool_task& like) {
+  auto cost = std::max<uint64_t>(like.cost, 1);
+  auto full = (batch_budget(state) + cost - 1) / cost;
+  return std::clamp<uint64_t>(full, 1, std::max<uint64_t>(state.options.queue, 1));
+}
+
 std::shared_ptr<lease_request> lease_for(const model_pool_state& state, int priority,
                                          const pool_batch& batch) {
   auto& head = state.tasks.at(batch.head);
   auto needs = needs_of(state, {&head});
-  auto full = std::max<uint64_t>(batch_budget(state) / std::max<uint64_t>(head.cost, 1), 1);
   auto request = std::make_shared<lease_request>();
   request->id = batch.lease;
   request->model = head.model;
@@ -96,7 +102,9 @@ std::shared_ptr<lease_request> lease_for(const model_pool_state& state, int prio
   request->weight_bytes = head.model->facts.weight_bytes;
   request->working_bytes = needs.working;
   request->least_working_bytes = needs.least;
-  request->useful_working_bytes = needs_of(state, task_list(head.alone ? 1 : full, &head)).working;
+  if (!head.alone)
+    request->useful_working_bytes =
+      needs_of(state, task_list(batch_size(state, head), &head)).working;
   request->priority = static_cast<int8_t>(priority);
   request->make_room = head.make_room;
   request->deadline = head.deadline;
