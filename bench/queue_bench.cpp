@@ -1,4 +1,5 @@
 #include <chrono>
+#include <malloc.h>
 #include <string>
 
 #include "bench/figure.hpp"
@@ -7,6 +8,7 @@
 #include "bench/temporary_folder.hpp"
 
 // A long queue: how long a store with so many queued jobs takes to start again, and to list them.
+// Then all of them are done, and it is told what each costs in memory as long as it is remembered.
 
 namespace luna::bench {
 
@@ -19,6 +21,12 @@ constexpr int jobs_a_commit = 1000;
 
 double seconds_since(clock::time_point start) {
   return std::chrono::duration<double>(clock::now() - start).count();
+}
+
+/// What this process has of its heap.
+size_t heap_bytes() {
+  auto info = ::mallinfo2();
+  return info.uordblks + info.hblkhd;
 }
 
 result<void> fill(const std::string& path) {
@@ -52,9 +60,18 @@ result<std::vector<figure>> measure_queue(const options& with) {
   auto list = seconds_since(start);
   if (*listed != jobs)
     return fail(ec::internal, "the list has " + std::to_string(*listed) + " jobs");
+  if (auto ok = store->finish(jobs_a_commit); !ok)
+    return fail(ok);
+  store = fail(ec::none, "closed");
+  auto before = heap_bytes();
+  store = store_under_test::open(folder->path());
+  if (!store)
+    return fail(store);
+  auto remembered = static_cast<double>(heap_bytes() - before) / jobs;
   figure restart{"queue", "restart with 100,000 queued jobs", opened, "s", target{true, 2}};
   figure all{"queue", "a list of 100,000 queued jobs", list, "s", target{true, 2}};
-  return std::vector{restart, all};
+  figure memory{"queue", "memory of a remembered job", remembered, "bytes", target{true, 400}};
+  return std::vector{restart, all, memory};
 }
 
 } // namespace luna::bench

@@ -48,17 +48,24 @@ result<size_t> store_under_test::list(size_t most) const {
   return jobs->size();
 }
 
-result<void> store_under_test::finish() {
+result<void> store_under_test::finish(int jobs_a_commit) {
+  auto commit = [this]() -> result<void> {
+    if (auto ok = store_->commit(); !ok)
+      return tl::make_unexpected(ok.error().reason);
+    return {};
+  };
+  int finished = 0;
   while (auto work = store_->take()) {
     for (auto& image : work->images)
       if (auto ok = store_->image_done(work->id, image.index, image_state::done, {}); !ok)
         return ok;
     if (auto ok = store_->finish_attempt(work->id, {}, false); !ok)
       return fail(ok);
-    if (auto ok = store_->commit(); !ok)
-      return tl::make_unexpected(ok.error().reason);
+    if (++finished % jobs_a_commit == 0)
+      if (auto ok = commit(); !ok)
+        return ok;
   }
-  return {};
+  return commit();
 }
 
 new_job store_under_test::job_of(const tensor_block& pixels) {

@@ -22,7 +22,8 @@ public:
   result<size_t> list(size_t most) const;
 
   /// Ends all jobs without writing pictures, so that their space comes back.
-  result<void> finish();
+  /// @param jobs_a_commit how many of them share a sync.
+  result<void> finish(int jobs_a_commit = 1);
 
 private:
   store_under_test(std::string path, std::unique_ptr<storage::job_store> store)

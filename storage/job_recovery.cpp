@@ -22,23 +22,16 @@ result<job_store::opened> job_store::open(std::shared_ptr<file_system> files,
   auto log_folder = make_below(data, "log");
   if (!log_folder)
     return fail_io(log_folder);
-  auto index_folder = make_below(data, "index");
-  if (!index_folder)
-    return fail_io(index_folder);
   auto node = node_identity(*data, options.log.random);
   if (!node)
     return fail(node);
   auto log = job_log::open(*log_folder, options.log);
   if (!log)
     return fail(log);
-  auto index = job_index::open(*index_folder);
-  if (!index)
-    return fail(index);
   opened x;
   x.report.damages = std::move(log->damages);
-  x.report.index_rebuilt = std::move(index->rebuilt);
-  x.store.reset(new job_store{std::move(files), std::move(*node), std::move(log->log),
-                              std::move(index->index), std::move(options)});
+  x.store.reset(
+    new job_store{std::move(files), std::move(*node), std::move(log->log), std::move(options)});
   store_recovery{*x.store, x.report}.run(std::move(log->records));
   x.store->damages_ += x.report.damages.size();
   // What was found out is written down; if that fails now it is found out again next time.
@@ -52,7 +45,6 @@ void store_recovery::run(std::vector<found_record> records) {
   // By id, so that the order is the same in every run and names go to the older job first.
   std::vector<std::string> ids;
   ids.reserve(jobs_.size());
-  store_.jobs_.reserve(jobs_.size());
   for (auto& [id, job] : jobs_)
     ids.push_back(id);
   std::sort(ids.begin(), ids.end());
@@ -60,7 +52,6 @@ void store_recovery::run(std::vector<found_record> records) {
     build(id, jobs_.at(id));
   // The spool may have been made smaller.
   store_.bound_dead_letters();
-  reconcile_index();
 }
 
 void store_recovery::gather(found_record found) {
@@ -147,16 +138,19 @@ void store_recovery::apply(live_job& job, const job_record& change) {
 
 /// Puts the job into the store in the state in which it goes on.
 void store_recovery::settle(const std::string& id, gathered& job) {
-  auto& entry = store_.jobs_[id];
+  auto at = store_.jobs_.try_emplace(id).first;
+  auto& entry = at->second;
   auto& live = *job.live;
   auto& status = live.status;
   entry.durable = true;
   // Two jobs of one key are never accepted; should a log say so, the older one keeps it.
-  if (!status.key.empty() && !keys_.insert(status.key).second)
+  if (store_.keys_.contains(status.key))
     status.key.clear();
   entry.created = status.created;
   entry.ended = status.ended;
   entry.key = status.key;
+  if (!entry.key.empty())
+    store_.keys_[entry.key] = at->first;
   if (status.state == job_state::running)
     status.state = job_state::queued;
   entry.state = status.state;
@@ -179,8 +173,6 @@ void store_recovery::settle(const std::string& id, gathered& job) {
     store_.ledger_.drop_pixels(id);
   }
   store_.count(entry, std::nullopt, entry.state);
-  if (!entry.key.empty())
-    store_.keys_[entry.key] = id;
   store_.spool_used_ += live.spool_bytes;
   auto all_written = true;
   for (auto& image : status.images) {
@@ -244,25 +236,6 @@ void store_recovery::queue(const std::string& id, const gathered& job) {
   auto latest = store_.options_.clock() + store_.options_.max_backoff;
   live.status.next_attempt = std::min(live.status.next_attempt, latest);
   store_.queue_.add(id, live.lane(), live.priority, live.status.next_attempt);
-}
-
-/// Only rows that differ are to be written, and only when the index is next used: a start does not
-/// wait for that.
-void store_recovery::reconcile_index() {
-  std::unordered_map<std::string, log_place> known;
-  if (auto places = store_.index_.places())
-    known = std::move(*places);
-  for (auto& [id, entry] : store_.jobs_) {
-    auto row = known.find(id);
-    if (row != known.end() && row->second == store_.ledger_.latest(id))
-      continue;
-    store_.unindexed_.insert(id);
-    if (!entry.key.empty())
-      store_.keys_[entry.key] = id;
-  }
-  for (auto& [id, place] : known)
-    if (!store_.jobs_.contains(id))
-      store_.unindexed_.insert(id);
 }
 
 } // namespace luna::storage

@@ -2,7 +2,6 @@
 
 #include <string>
 #include <unordered_map>
-#include <unordered_set>
 #include <vector>
 
 #include "storage/job_store.hpp"
@@ -38,12 +37,10 @@ private:
   void finish(job_store::entry& entry);
   void queue(const std::string& id, const gathered& job);
   result<void> check_pixels(const job_status& status, const gathered& job) const;
-  void reconcile_index();
 
   job_store& store_;
   recovery_report& report_;
   std::unordered_map<std::string, gathered> jobs_;
-  std::unordered_set<std::string> keys_; ///< of the jobs that are settled
 };
 
 } // namespace luna::storage

@@ -65,9 +65,9 @@ accepted_record make_record(const new_job& job, std::string id, time_point now,
 } // namespace
 
 job_store::job_store(std::shared_ptr<file_system> files, std::string node, job_log log,
-                     job_index index, job_store_options options)
+                     job_store_options options)
   : files_(std::move(files)), node_(std::move(node)), options_(std::move(options)),
-    log_(std::move(log)), index_(std::move(index)), names_(files_, node_),
+    log_(std::move(log)), names_(files_, node_),
     lanes_({options_.workers, options_.first_backoff, options_.max_backoff}, options_.lanes) {
   log_.on_durable = [this](uint64_t ticket, const log_place& place,
                            const std::vector<log_place>& copies) {
@@ -102,12 +102,13 @@ result<accepted> job_store::accept(new_job job) {
   auto record = make_record(job, id, options_.clock(), digest, *names);
   auto payload = encode(record);
   auto bytes = record_bytes(table, payload.size());
-  auto& entry = jobs_[id];
+  auto at = jobs_.try_emplace(id).first;
+  auto& entry = at->second;
   entry.created = record.created;
   entry.key = record.key;
   entry.live = std::make_unique<live_job>(make_live(record, bytes));
   if (!job.key.empty())
-    keys_[job.key] = id;
+    keys_[entry.key] = at->first;
   spool_used_ += bytes;
   count(entry, std::nullopt, job_state::queued);
   uncommitted_.insert(id);
@@ -196,19 +197,11 @@ result<std::optional<accepted>> job_store::find_known(const new_job& job,
                                                       const sha256_digest& digest) {
   if (job.key.empty())
     return std::nullopt;
-  std::string id;
-  if (auto recent = keys_.find(job.key); recent != keys_.end()) {
-    id = recent->second;
-  } else {
-    auto found = index_.find_key(job.key);
-    if (!found)
-      return fail(found);
-    id = found->value_or("");
-  }
-  auto i = jobs_.find(id);
-  if (i == jobs_.end())
+  auto known = keys_.find(job.key);
+  if (known == keys_.end())
     return std::nullopt;
-  auto& entry = i->second;
+  std::string id{known->second};
+  auto& entry = jobs_.at(id);
   if (entry.live && entry.live->status.pixels != pixel_state::kept) {
     // Its pixels are gone; the client brings them again.
     forget(id);
@@ -255,12 +248,8 @@ result<void> job_store::make_room(uint64_t bytes) {
     return fail(ec::overloaded, full_spool(bytes), 1000ms);
   if (jobs_.size() <= options_.max_jobs)
     return {};
-  write_index();
-  auto old = index_.ended_before(time_point::max(), forgotten_at_once, false);
-  if (!old)
-    return fail(old);
-  for (auto& id : *old)
-    if (auto i = jobs_.find(id); i != jobs_.end() && is_ended(i->second.state) && !i->second.live)
+  for (auto& id : ended_before(time_point::max(), false))
+    if (!jobs_.at(id).live)
       forget(id);
   for (size_t n = 0; n < forgotten_at_once && jobs_.size() > options_.max_jobs && spent_.size() > 0;
        ++n)
@@ -337,7 +326,6 @@ void job_store::became_durable(uint64_t ticket, const log_place& place,
   if (i == jobs_.end())
     return;
   auto& entry = i->second;
-  unindexed_.insert(id);
   if (kind == record_kind::accepted && uncommitted_.erase(id) > 0) {
     entry.durable = true;
     if (entry.state == job_state::queued)

@@ -4,9 +4,11 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
@@ -15,7 +17,6 @@
 #include "base/result.hpp"
 #include "storage/dead_letters.hpp"
 #include "storage/file_system.hpp"
-#include "storage/job_index.hpp"
 #include "storage/job_log.hpp"
 #include "storage/job_records.hpp"
 #include "storage/job_types.hpp"
@@ -107,16 +108,15 @@ struct store_counters {
 /// What the start found.
 struct recovery_report {
   std::vector<log_damage> damages;
-  size_t queued = 0;         ///< jobs that go on
-  size_t ended = 0;          ///< jobs that are only remembered
-  std::string index_rebuilt; ///< why, or empty
+  size_t queued = 0; ///< jobs that go on
+  size_t ended = 0;  ///< jobs that are only remembered
 };
 
 /// Save jobs from their acceptance to their being forgotten.
 ///
 /// The problem: a client that got its acknowledgement goes on and forgets the picture. From then on
 /// the picture must come to be under its name exactly once, whatever crashes. This class decides
-/// what that means (states, attempts, keys, names, bounds); job_log keeps it, job_index lists it,
+/// what that means (states, attempts, keys, names, bounds); job_log keeps it,
 /// target.hpp does it.
 ///
 /// Contract:
@@ -249,7 +249,7 @@ public:
 
   // -- upkeep ------------------------------------------------------------------------------------
 
-  /// Forgets what is older than `keep`, writes the index, gives segments back, prepares a spare.
+  /// Forgets what is older than `keep`, gives segments back, prepares a spare.
   /// Call it when idle and about once a minute, after a commit: with a job accepted and not
   /// committed it does nothing. It syncs and may copy a quarter of a segment.
   result<void> maintain();
@@ -279,7 +279,7 @@ private:
     std::vector<file_name> names; ///< of images that may just now appear: still promised
   };
 
-  job_store(std::shared_ptr<file_system> files, std::string node, job_log log, job_index index,
+  job_store(std::shared_ptr<file_system> files, std::string node, job_log log,
             job_store_options options);
 
   // job_store.cpp
@@ -328,7 +328,7 @@ private:
   void give_up_pixels(const std::string& id);
 
   // job_store_upkeep.cpp
-  void write_index();
+  std::vector<std::string> ended_before(time_point time, bool failed_too) const;
   void forget_expired();
   enum class reclaim_mode { without_pixels, all };
   result<void> reclaim(reclaim_mode mode, int most);
@@ -339,22 +339,20 @@ private:
   std::string node_;
   job_store_options options_;
   job_log log_;
-  job_index index_;
   record_ledger ledger_;
   name_reservations names_;
   work_queue queue_;
   lanes lanes_;
-  dead_letters letters_; ///< failed jobs whose pictures are kept
-  dead_letters spent_;   ///< and those whose pictures are gone
-  std::unordered_map<std::string, entry> jobs_;
+  dead_letters letters_;              ///< failed jobs whose pictures are kept
+  dead_letters spent_;                ///< and those whose pictures are gone
+  std::map<std::string, entry> jobs_; ///< by id: the newest is the last
   std::unordered_map<std::string, abandoned_attempt> abandoned_; ///< by job
-  std::unordered_map<std::string, std::string> keys_;  ///< key -> id, until the index has it
-  std::unordered_map<uint64_t, ticket_owner> tickets_; ///< records that are not durable
-  std::unordered_set<std::string> uncommitted_;        ///< accepted, not durable
-  std::vector<std::string> unshown_;                   ///< accepted, no markers yet
-  std::unordered_set<std::string> unindexed_;          ///< ids whose row is out of date
-  std::vector<std::string> given_up_;                  ///< that nobody was told of yet
-  std::array<size_t, 5> counts_{};                     ///< by job_state
+  std::unordered_map<std::string_view, std::string_view> keys_;  ///< key -> id, both in `jobs_`
+  std::unordered_map<uint64_t, ticket_owner> tickets_;           ///< records that are not durable
+  std::unordered_set<std::string> uncommitted_;                  ///< accepted, not durable
+  std::vector<std::string> unshown_;                             ///< accepted, no markers yet
+  std::vector<std::string> given_up_;                            ///< that nobody was told of yet
+  std::array<size_t, 5> counts_{};                               ///< by job_state
   uint64_t spool_used_ = 0;
   time_point latest_{}; ///< that the clock has shown to `take`
   int64_t last_id_time_ = 0;

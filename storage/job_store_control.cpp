@@ -45,17 +45,15 @@ result<job_change> job_store::unchanged(const std::string& id) {
 }
 
 result<std::vector<job_status>> job_store::list(std::optional<job_state> state, size_t limit) {
-  write_index();
-  auto ids = index_.list(state, limit);
-  if (!ids)
-    return fail(ids);
-  std::vector<job_status> jobs;
-  for (auto& id : *ids) {
-    auto x = status(id);
-    if (x && (!state || x->state == *state))
-      jobs.push_back(std::move(*x));
+  std::vector<job_status> found;
+  for (auto i = jobs_.rbegin(); i != jobs_.rend() && found.size() < limit; ++i) {
+    auto& [id, job] = *i;
+    if (!job.durable || (state && job.state != *state))
+      continue;
+    if (auto x = status(id))
+      found.push_back(std::move(*x));
   }
-  return jobs;
+  return found;
 }
 
 bool job_store::is_reachable(const std::string& target) const {
@@ -103,10 +101,8 @@ uint64_t job_store::append_snapshot(live_job& job) {
 void job_store::set_state(entry& job, job_state state) {
   count(job, job.state, state);
   job.state = state;
-  if (job.live) {
+  if (job.live)
     job.live->status.state = state;
-    unindexed_.insert(job.live->status.id);
-  }
 }
 
 /// Counts a job that comes (`from` is nothing), goes (`to` is nothing) or changes its state.
@@ -193,7 +189,6 @@ void job_store::forget(const std::string& id) {
     keys_.erase(key);
   count(entry, entry.state, std::nullopt);
   jobs_.erase(i);
-  unindexed_.insert(id);
   if (ledger_.forget(id))
     append(id, record_kind::forgotten, encode(forgotten_record{id}));
 }

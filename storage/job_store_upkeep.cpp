@@ -3,7 +3,7 @@
 
 #include "storage/job_store.hpp"
 
-// Forgetting, the index, and giving segments back.
+// Forgetting, and giving segments back.
 
 namespace luna::storage {
 
@@ -24,53 +24,28 @@ result<void> job_store::maintain() {
     return tl::make_unexpected(ok.error().reason);
   if (auto ok = reclaim(reclaim_mode::all, reclaimed_at_once); !ok)
     return ok;
-  write_index();
   return log_.prepare_spare();
 }
 
 void job_store::forget_expired() {
-  write_index();
-  auto old = index_.ended_before(options_.clock() - options_.keep, forgotten_at_once, true);
-  if (!old)
-    return; // write_index makes a new one
-  for (auto& id : *old)
-    if (auto i = jobs_.find(id); i != jobs_.end() && is_ended(i->second.state))
-      forget(id);
+  for (auto& id : ended_before(options_.clock() - options_.keep, true))
+    forget(id);
 }
 
-/// Brings the index up to date. One that fails is replaced by one in memory until the next start.
-void job_store::write_index() {
-  for (int round = 0; round < 2; ++round) {
-    std::vector<index_row> rows;
-    std::vector<std::string> removed;
-    for (auto& id : unindexed_) {
-      auto i = jobs_.find(id);
-      if (i == jobs_.end()) {
-        removed.push_back(id);
-        continue;
-      }
-      auto& x = i->second;
-      if (!x.durable)
-        continue; // comes again when it is
-      rows.push_back({id, x.key, x.state, x.created, x.ended, ledger_.latest(id)});
-    }
-    // In the order of the tables: that is several times faster than any other.
-    std::sort(rows.begin(), rows.end(), [](auto& a, auto& b) { return a.id < b.id; });
-    if (index_.update(rows, removed)) {
-      for (auto& row : rows)
-        if (auto key = keys_.find(row.key);
-            key != keys_.end() && key->second == row.id && !jobs_.at(row.id).live)
-          keys_.erase(key);
-      unindexed_.clear();
-      return;
-    }
-    auto fresh = job_index::in_memory();
-    if (!fresh)
-      return;
-    index_ = std::move(*fresh);
-    for (auto& [id, entry] : jobs_)
-      unindexed_.insert(id);
-  }
+/// Finished jobs that ended before the time, those that did so first; as many as one call forgets.
+/// @param failed_too false: only done and cancelled ones.
+std::vector<std::string> job_store::ended_before(time_point time, bool failed_too) const {
+  std::vector<std::pair<time_point, std::string_view>> old;
+  for (auto& [id, job] : jobs_)
+    if (is_ended(job.state) && job.ended < time && (failed_too || job.state != job_state::failed))
+      old.emplace_back(job.ended, id);
+  auto count = std::min(old.size(), forgotten_at_once);
+  std::partial_sort(old.begin(), old.begin() + static_cast<ptrdiff_t>(count), old.end());
+  old.resize(count);
+  std::vector<std::string> ids;
+  for (auto& [ended, id] : old)
+    ids.emplace_back(id);
+  return ids;
 }
 
 /// Gives closed segments back in which a quarter at most is needed; that is copied, so the log

@@ -193,8 +193,6 @@ result<void> make_folders(storage::file_system& files, const std::vector<std::st
 void tell_recovery(const storage::recovery_report& report) {
   for (auto& damage : report.damages)
     spdlog::error("the job log is damaged: {}", damage.message);
-  if (!report.index_rebuilt.empty())
-    spdlog::warn("the job index was made anew from the log: {}", report.index_rebuilt);
   if (report.queued > 0)
     spdlog::info("{} save jobs go on", report.queued);
 }

@@ -250,18 +250,6 @@ BOOST_AUTO_TEST_CASE(a_read_only_data_disk_is_not_permitted) {
   BOOST_CHECK(refusal(job_of("", {named("a")})).code == ec::not_permitted);
 }
 
-BOOST_AUTO_TEST_CASE(an_index_that_fails_is_replaced_while_the_node_runs) {
-  start();
-  save_one("k");
-  disk->inject({io_op::write, "/data/index", io_kind::no_space});
-  save_one("l");
-  BOOST_CHECK_EQUAL(store->list(std::nullopt, 10)->size(), 2u);
-  BOOST_CHECK(submit(job_of("k", {named("a")}))->known);
-  disk->clear_faults();
-  BOOST_REQUIRE_EQUAL(power_cycle(survival::synced), "");
-  BOOST_CHECK_EQUAL(store->list(std::nullopt, 10)->size(), 2u);
-}
-
 BOOST_AUTO_TEST_SUITE_END()
 
 } // namespace luna::storage::testing
