@@ -225,14 +225,14 @@ BOOST_AUTO_TEST_CASE(every_layout_of_one_model_gives_the_same_bytes) {
   check(folder / "old_diffusers.safetensors");
 }
 
-BOOST_AUTO_TEST_CASE(the_autoencoder_of_a_checkpoint_in_fp16_is_widened) {
+BOOST_AUTO_TEST_CASE(the_autoencoder_of_a_checkpoint_in_fp16_stays_so_and_is_widened_in_use) {
   auto net = load(LUNA_TEST_MODELS "/sd15.safetensors");
   auto golden = test::read_golden(LUNA_TEST_DATA "/models/vae_sd.safetensors");
   vae_job job{golden.at("decode_square.latent"), {}};
   auto error =
     test::largest_error(run(*net, vae_direction::decode, job), golden.at("decode_square.image"));
   BOOST_TEST(error <= 2e-2); // its weights are rounded, the golden file's are not
-  BOOST_TEST(net->weight_bytes() == load_sd()->weight_bytes());
+  BOOST_TEST(net->weight_bytes() < load_sd()->weight_bytes() * 3 / 5);
 }
 
 BOOST_AUTO_TEST_CASE(threads_and_company_change_no_image) {
