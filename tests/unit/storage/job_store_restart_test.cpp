@@ -175,7 +175,9 @@ BOOST_AUTO_TEST_CASE(lists_and_keys_are_as_before_after_a_restart) {
   restart();
   auto ids = [&](std::optional<job_state> state, size_t limit = 10) {
     std::vector<std::string> found;
-    for (auto& job : store->list(state, limit).value())
+    auto jobs = store->list(state, limit);
+    BOOST_REQUIRE(jobs);
+    for (auto& job : *jobs)
       found.push_back(job.id);
     return found;
   };
