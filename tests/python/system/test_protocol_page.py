@@ -15,7 +15,7 @@ def commands_of_the_page() -> dict[str, bool]:
     text = text.partition("\n### Models")[2].partition("\n## 6. ")[0]
     built = {}
     for section in text.split("\n### "):
-        for line in re.findall(r"^\| (`.*?) \|", section, re.M):
+        for line in re.findall(r"^#### (.*)$", section, re.M):
             for name in re.findall(r"`(\w+)`", line.partition(" (capability")[0]):
                 built[name] = "(later)" not in section and "**later**" not in line
     aliases = re.findall(r"`(\w+)`=(\w+)", text.partition("### Aliases")[2])
