@@ -112,8 +112,10 @@ void section_reader::name(std::string_view key, std::string& out) {
   text(key, out);
   if (has(key) && caf::holds_alternative<std::string>(values_, std::string{key})
       && !is_plain_name(out))
-    unexpected(name_of(key), "a name of 1 to 64 letters, digits, dots, dashes or underscores",
-               values_.find(std::string{key})->second);
+    unexpected(
+      name_of(key),
+      "a name of 1 to 64 letters, digits, dots, dashes or underscores, not with a dot first",
+      values_.find(std::string{key})->second);
 }
 
 void section_reader::file(std::string_view key, std::string& out) {

@@ -54,7 +54,7 @@ public:
 
   void text(std::string_view key, std::string& out);
 
-  /// A name of letters, digits, dots, dashes and underscores.
+  /// A name: is_plain_name().
   void name(std::string_view key, std::string& out);
 
   /// A file or folder: "~/" is the home folder, relative ones count from the file's folder, ""

@@ -120,7 +120,8 @@ bool is_host(std::string_view text) {
 }
 
 bool is_plain_name(std::string_view text) {
-  return !text.empty() && text.size() <= 64 && std::all_of(text.begin(), text.end(), is_name_char);
+  return !text.empty() && text.size() <= 64 && !text.starts_with('.')
+      && std::all_of(text.begin(), text.end(), is_name_char);
 }
 
 bool is_origin(std::string_view text) {

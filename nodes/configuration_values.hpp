@@ -34,7 +34,9 @@ std::optional<host_port> parse_host_port(std::string_view text);
 /// Letters, digits and what else stands in a host name or an IPv4 or IPv6 address.
 bool is_host(std::string_view text);
 
-/// 1 to 64 letters, digits, dots, dashes or underscores.
+/// 1 to 64 letters, digits, dots, dashes or underscores, the first no dot: names become folders,
+/// and
+/// ".." is another one.
 bool is_plain_name(std::string_view text);
 
 /// "http://" or "https://", a host, and perhaps a port: no path, no user.

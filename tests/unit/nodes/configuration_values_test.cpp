@@ -39,6 +39,14 @@ BOOST_AUTO_TEST_CASE(permissions_are_four_octal_digits) {
   BOOST_TEST(format_mode(02775) == "2775");
 }
 
+BOOST_AUTO_TEST_CASE(a_name_can_become_a_folder_of_its_own) {
+  for (const auto* name : {"alpha", "a", "node-1_b.example", "x."})
+    BOOST_TEST(is_plain_name(name), name);
+  for (const auto& name : {std::string{}, std::string{"."}, std::string{".."}, std::string{".data"},
+                           std::string{"a/b"}, std::string{"a b"}, std::string(65, 'a')})
+    BOOST_TEST(!is_plain_name(name), name);
+}
+
 BOOST_AUTO_TEST_CASE(addresses_have_host_and_port) {
   BOOST_TEST((parse_host_port("127.0.0.1:19283") == host_port{"127.0.0.1", 19283}));
   BOOST_TEST((parse_host_port("[::1]:0") == host_port{"::1", 0}));
