@@ -9,7 +9,7 @@ namespace luna::node_parts_of {
 
 using self_pointer = node_manager_actor::stateful_pointer<node_manager_state>;
 
-// -- node_children.cpp ---------------------------------------------------------
+// -- node_manager_children.cpp -------------------------------------------------
 
 /// Starts all children in order; stops at the first that cannot start.
 result<void> start_children(self_pointer self);
@@ -20,7 +20,7 @@ void restart_child(self_pointer self, const std::string& name);
 /// A child died. @returns whether it was one of ours.
 bool child_down(self_pointer self, const caf::down_msg& x);
 
-// -- node_joining.cpp ----------------------------------------------------------
+// -- node_manager_joining.cpp --------------------------------------------------
 
 /// Starts connecting: at once to the nodes before this one in the configuration, to the others when
 /// they have not come by themselves.
@@ -38,7 +38,7 @@ caf::result<node_greeting> welcome(self_pointer self, const node_greeting& x);
 /// A node ended while it was asked to let us in. @returns whether that is what happened.
 bool joining_failed(self_pointer self, const caf::down_msg& x);
 
-// -- node_peers.cpp ------------------------------------------------------------
+// -- node_manager_peers.cpp ----------------------------------------------------
 
 /// Lets the end of another node's manager be told, once.
 void watch(self_pointer self, const node_manager_actor& manager);
@@ -55,7 +55,7 @@ void peer_down(self_pointer self, const caf::down_msg& x);
 /// Joins the supervisor that is in charge now.
 void follow(self_pointer self, const supervisor_actor& supervisor);
 
-// -- node_snapshot.cpp ---------------------------------------------------------
+// -- node_manager_snapshot.cpp -------------------------------------------------
 
 /// Asks all children how they are and sends what changed. @param with_models: the model files, too.
 void refresh_snapshot(self_pointer self, bool with_models);
@@ -69,7 +69,7 @@ void send_snapshot(self_pointer self);
 
 void publish(self_pointer self, std::string topic, std::string json);
 
-// -- node_commands.cpp ---------------------------------------------------------
+// -- node_manager_commands.cpp -------------------------------------------------
 
 /// Carries out a command on this node.
 caf::result<command_report> obey(self_pointer self, uint64_t epoch, const cluster_command& command);
@@ -83,7 +83,7 @@ void apply_mode(self_pointer self);
 /// Hands a command to the supervisor.
 caf::result<command_report> ask_supervisor(self_pointer self, const cluster_command& command);
 
-// -- node_stop.cpp -------------------------------------------------------------
+// -- node_manager_stop.cpp -----------------------------------------------------
 
 /// Stops the node: drains in order within `deadline`, then ends the children in reverse order.
 void stop(self_pointer self, std::chrono::milliseconds deadline, int exit_status);

@@ -15,8 +15,7 @@ using self_pointer = device_manager_actor::stateful_pointer<device_manager_state
 /// Does what the ledger says until it says nothing (device_manager.cpp).
 void pump(self_pointer self);
 
-// -- unloading (device_unload.cpp)
-// ------------------------------------------------------------------
+// -- unloading (device_manager_unload.cpp) --------------------------------------------------------
 
 /// Sends a model that the ledger has marked to the worker, and goes on when it is gone.
 void tell_to_unload(self_pointer self, const std::string& key);
