@@ -34,6 +34,7 @@ sys.path[:0] = [
 import numpy as np  # noqa: E402
 from full_size_models import PAIR, make_models, started  # noqa: E402
 from luna_client import Client  # noqa: E402
+from machine import describe_machine  # noqa: E402
 from node_process import NodeProcess  # noqa: E402
 
 PROMPT = "a photograph of a lighthouse on a cliff at dusk, long exposure, waves, gulls"
@@ -147,15 +148,7 @@ def in_turns(
 
 
 def report(measurement: str, who: str, values: dict[str, Any]) -> None:
-    cpu = next(
-        line.split(":", 1)[1].strip()
-        for line in Path("/proc/cpuinfo").read_text().splitlines()
-        if line.startswith("model name")
-    )
-    load = [round(x, 2) for x in os.getloadavg()]
-    machine = {"cpu": cpu, "cores": os.cpu_count(), "load": load}
-    date = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    line = {"measurement": measurement, "who": who, **values, "machine": machine, "date": date}
+    line = {"measurement": measurement, "who": who, **values, "machine": describe_machine()}
     print(json.dumps(line), flush=True)
 
 
