@@ -25,4 +25,22 @@ struct vae_tiling {
   int32_t overlap = -1;    ///< -1: 64 pixels, 16 latents
 };
 
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, vae_tiling& x) {
+  return f(x.mode, x.method, x.tile_width, x.tile_height, x.overlap);
+}
+
+/// How an image was cut.
+struct tiling_report {
+  bool tiled = false;
+  int32_t tiles = 0; ///< nets run over tiles, all passes and images together; 0 if not tiled
+
+  friend bool operator==(const tiling_report&, const tiling_report&) = default;
+};
+
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, tiling_report& x) {
+  return f(x.tiled, x.tiles);
+}
+
 } // namespace luna

@@ -16,6 +16,11 @@ struct warning {
   friend bool operator==(const warning&, const warning&) = default;
 };
 
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, warning& x) {
+  return f(x.code, x.message, x.count);
+}
+
 /// Adds it unless it is there already.
 inline void add_warning(std::vector<warning>& to, warning x) {
   for (auto& known : to)

@@ -46,7 +46,7 @@ struct near_node {
   result<double> call(std::vector<named_tensor> tensors, size_t answered_bytes) {
     model_task task;
     task.header.id = next_task_id();
-    task.header.kind = task_kind::vae_decode;
+    task.header.kind = "vae_decode";
     task.header.deadline_ms = 10000;
     task.tensors = std::move(tensors);
     result<double> seconds = fail(ec::internal, "no answer");

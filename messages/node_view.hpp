@@ -17,7 +17,7 @@
 namespace luna {
 
 /// What nodes speak to each other: changes whenever a message between them does.
-inline constexpr const char* wire_version = "luna/3";
+inline constexpr const char* wire_version = "luna/4";
 
 /// What a node says to another when they meet.
 struct node_greeting {

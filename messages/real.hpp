@@ -1,21 +1,14 @@
 #pragma once
 
 #include <caf/meta/load_callback.hpp>
-#include <caf/meta/save_callback.hpp>
 #include <caf/meta/type_name.hpp>
 
 #include <bit>
 #include <cstdint>
 
+#include "base/real.hpp"
+
 namespace luna {
-
-/// A double that survives the wire: CAF 0.17 hangs on infinities and garbles NaN and denormals, so
-/// the bits travel instead of the number.
-struct real {
-  double value = 0;
-
-  friend bool operator==(const real&, const real&) = default;
-};
 
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, real& x) {

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/tensor_block.hpp"
+#include "base/tensor_shape.hpp"
 #include "messages/error.hpp"
 
 namespace luna {
@@ -30,18 +31,6 @@ typename Inspector::result_type inspect(Inspector& f, tensor_block&) {
   };
   return f(caf::meta::type_name("luna::tensor_block"), caf::meta::save_callback(refuse),
            caf::meta::load_callback(refuse));
-}
-
-/// What a tensor that will arrive in chunks looks like.
-struct tensor_shape {
-  std::string name;
-  dtype type = dtype::f32;
-  std::vector<int64_t> shape;
-};
-
-template <class Inspector>
-typename Inspector::result_type inspect(Inspector& f, tensor_shape& x) {
-  return f(caf::meta::type_name("luna::tensor_shape"), x.name, x.type, x.shape);
 }
 
 /// Up to 512 KiB of somebody's memory.

@@ -15,10 +15,14 @@ enum class model_kind : uint8_t;
 enum class attention_mode : uint8_t;
 struct real;
 struct model_ref;
-struct token;
-struct token_chunks;
-struct text_arguments;
+struct text_token;
+struct tokenize_arguments;
+struct tokenize_answer;
+struct prompt_arguments;
+struct token_arguments;
 struct vae_tiling;
+struct tiling_report;
+struct model_description;
 struct task_header;
 struct task_answer;
 struct task_progress;
@@ -50,10 +54,14 @@ CAF_BEGIN_TYPE_ID_BLOCK(luna, first_custom_type_id)
 
 CAF_ADD_TYPE_ID(luna, (luna::real))
 CAF_ADD_TYPE_ID(luna, (luna::model_ref))
-CAF_ADD_TYPE_ID(luna, (luna::token))
-CAF_ADD_TYPE_ID(luna, (luna::token_chunks))
-CAF_ADD_TYPE_ID(luna, (luna::text_arguments))
+CAF_ADD_TYPE_ID(luna, (luna::text_token))
+CAF_ADD_TYPE_ID(luna, (luna::tokenize_arguments))
+CAF_ADD_TYPE_ID(luna, (luna::tokenize_answer))
+CAF_ADD_TYPE_ID(luna, (luna::prompt_arguments))
+CAF_ADD_TYPE_ID(luna, (luna::token_arguments))
 CAF_ADD_TYPE_ID(luna, (luna::vae_tiling))
+CAF_ADD_TYPE_ID(luna, (luna::tiling_report))
+CAF_ADD_TYPE_ID(luna, (luna::model_description))
 CAF_ADD_TYPE_ID(luna, (luna::task_header))
 CAF_ADD_TYPE_ID(luna, (luna::task_answer))
 CAF_ADD_TYPE_ID(luna, (luna::task_progress))

@@ -117,8 +117,7 @@ void add_pools(const node_wiring& wiring, std::vector<child_spec>& children) {
   auto& configuration = wiring.configuration;
   for (auto& pool : configuration.cluster.pools) {
     auto kind = model_kind_of(pool.kind);
-    auto built = kind == model_kind::text || kind == model_kind::vae;
-    if (!built || (pool.node != "any" && pool.node != configuration.node))
+    if (!serves(work_kinds(), *kind) || (pool.node != "any" && pool.node != configuration.node))
       continue;
     if (auto* device = device_of(wiring, pool))
       children.push_back(pool_child(wiring, pool, *kind, device->name));

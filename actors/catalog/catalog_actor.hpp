@@ -4,10 +4,10 @@
 #include <caf/typed_actor.hpp>
 
 #include <memory>
-#include <string>
 
 #include "base/model_kind.hpp"
 #include "messages/model_task.hpp"
+#include "messages/work_arguments.hpp"
 
 namespace luna {
 
@@ -18,8 +18,8 @@ struct model_listing;  // model_catalog.hpp
 using catalog_actor = caf::typed_actor<
   // Finds the files that a name means and reads their headers; unknown_model, bad_model_file, ...
   caf::replies_to<resolve_atom, model_kind, model_ref>::with<std::shared_ptr<const resolved_model>>,
-  // The JSON answer of model_info, with the hash of the files.
-  caf::replies_to<info_atom, model_kind, model_ref>::with<std::string>,
+  // What model_info tells, with the hash of the files.
+  caf::replies_to<info_atom, model_kind, model_ref>::with<model_description>,
   // All model files; looks into the folders again if the last look is older than a second.
   caf::replies_to<list_atom>::with<std::shared_ptr<const model_listing>>>;
 

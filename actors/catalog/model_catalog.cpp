@@ -1,7 +1,6 @@
 #include "actors/catalog/model_catalog.hpp"
 
 #include <caf/all.hpp>
-#include <nlohmann/json.hpp>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -17,7 +16,6 @@ namespace {
 
 using self_pointer = catalog_actor::stateful_pointer<model_catalog_state>;
 using resolved_pointer = std::shared_ptr<const resolved_model>;
-using json = nlohmann::ordered_json;
 
 constexpr size_t most_known_models = 4096;
 constexpr std::chrono::seconds hash_patience{3600};
@@ -154,7 +152,7 @@ result<resolved_pointer> resolve_once(self_pointer self, model_kind kind, const 
   auto known = state.known.find(asked);
   if (known != state.known.end())
     return known->second;
-  auto facts = models::inspect_model(kind, model->files, ref.type);
+  auto facts = models::inspect_model(kind, model->files, ref.type, state.options.families);
   if (!facts)
     return fail(facts);
   model->facts = std::move(*facts);
@@ -178,24 +176,22 @@ result<resolved_pointer> resolve(self_pointer self, model_kind kind, const model
 
 // -- info -----------------------------------------------------------------------------------------
 
-std::string info_json(const resolved_model& model, const std::string& hash) {
+model_description describe(const resolved_model& model, const std::string& hash) {
   auto& facts = model.facts;
-  json result;
-  result["family"] = facts.family;
-  result["type"] = facts.type;
-  result["hash"] = hash;
-  if (model.kind == model_kind::vae) {
-    result["latent_channels"] = facts.latent_channels;
-    result["latent_dim"] = facts.latent_dim;
-    result["downscale_ratio"] = facts.downscale_ratio;
-    result["upscale_ratio"] = facts.upscale_ratio;
-    result["output_channels"] = facts.output_channels;
-  } else {
-    result["token_keys"] = facts.token_keys;
-    result["layers"] = facts.layers;
-  }
-  result["weight_keys"] = facts.weight_keys;
-  return result.dump(-1, ' ', false, json::error_handler_t::replace);
+  model_description x;
+  x.kind = model.kind;
+  x.family = facts.family;
+  x.type = facts.type;
+  x.hash = hash;
+  x.token_keys = facts.token_keys;
+  x.layers = facts.layers;
+  x.latent_channels = facts.latent_channels;
+  x.latent_dim = facts.latent_dim;
+  x.downscale_ratio = facts.downscale_ratio;
+  x.upscale_ratio = facts.upscale_ratio;
+  x.output_channels = facts.output_channels;
+  x.weight_keys = facts.weight_keys;
+  return x;
 }
 
 void spawn_hasher(self_pointer self) {
@@ -238,7 +234,7 @@ void hashed(model_catalog_state& state, const std::string& identity, const std::
   auto askers = state.waiting.extract(identity);
   if (!askers.empty())
     for (auto& asker : askers.mapped())
-      asker.promise.deliver(info_json(*asker.model, hash));
+      asker.promise.deliver(describe(*asker.model, hash));
 }
 
 void ask_hash(self_pointer self, model_catalog_state::asker asker) {
@@ -246,7 +242,7 @@ void ask_hash(self_pointer self, model_catalog_state::asker asker) {
   auto model = asker.model;
   auto identity = identity_of(model->files);
   if (auto hash = state.hashes.find(identity); hash != state.hashes.end()) {
-    asker.promise.deliver(info_json(*model, hash->second));
+    asker.promise.deliver(describe(*model, hash->second));
     return;
   }
   auto& askers = state.waiting[identity];
@@ -259,11 +255,11 @@ void ask_hash(self_pointer self, model_catalog_state::asker asker) {
           [self, identity](const caf::error& problem) { hash_failed(self, identity, problem); });
 }
 
-caf::result<std::string> info(self_pointer self, model_kind kind, const model_ref& ref) {
+caf::result<model_description> info(self_pointer self, model_kind kind, const model_ref& ref) {
   auto model = resolve(self, kind, ref);
   if (!model)
     return make_error(model.error());
-  auto promise = self->make_response_promise<std::string>();
+  auto promise = self->make_response_promise<model_description>();
   ask_hash(self, {promise, ref, std::move(*model), false});
   return promise;
 }

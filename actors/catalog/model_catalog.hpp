@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <stop_token>
 #include <string>
 #include <unordered_map>
@@ -20,6 +21,7 @@
 #include "messages/actors.hpp"
 #include "messages/cluster.hpp"
 #include "messages/model_task.hpp"
+#include "models/family.hpp"
 #include "models/weights/inspect.hpp"
 
 namespace luna {
@@ -52,6 +54,7 @@ struct model_listing {
 struct catalog_options {
   model_search_path folders;
   std::map<std::string, std::string> aliases; ///< name in requests -> file name
+  std::span<const models::known_family> families = models::known_families();
 
   /// Names that come and go are seen at each look, by the times of their folders; files that only
   /// grow or change where they are, after this time.
@@ -92,7 +95,7 @@ struct model_catalog_state {
 
   /// Who waits for a hash, by file identity.
   struct asker {
-    caf::typed_response_promise<std::string> promise;
+    caf::typed_response_promise<model_description> promise;
     model_ref ref;
     std::shared_ptr<const resolved_model> model;
     bool again = false; ///< the file was replaced while it was hashed, once

@@ -15,7 +15,7 @@ std::optional<uint64_t> device_ledger::fit(const ledger_request& request) const 
   auto room = budget_ - weights;
   if (request.working_bytes <= room)
     return request.working_bytes;
-  if (request.least_working_bytes > 0 && request.least_working_bytes <= room)
+  if (request.min_working_bytes > 0 && request.min_working_bytes <= room)
     return room;
   return std::nullopt;
 }

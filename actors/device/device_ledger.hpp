@@ -21,7 +21,7 @@ struct ledger_request {
   model_kind kind = model_kind::text;
   uint64_t weight_bytes = 0;
   uint64_t working_bytes = 0;
-  uint64_t least_working_bytes = 0;  ///< 0: `working_bytes`
+  uint64_t min_working_bytes = 0;    ///< 0: `working_bytes`
   uint64_t useful_working_bytes = 0; ///< 0: `working_bytes`
   bool make_room = false;            ///< whatever nobody uses goes first
   int priority = 0;

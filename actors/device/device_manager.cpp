@@ -92,7 +92,7 @@ ledger_request ledger_view(const lease_request& x) {
   result.key = x.key;
   result.weight_bytes = x.weight_bytes;
   result.working_bytes = x.working_bytes;
-  result.least_working_bytes = x.least_working_bytes;
+  result.min_working_bytes = x.min_working_bytes;
   result.useful_working_bytes = x.useful_working_bytes;
   result.make_room = x.make_room;
   result.priority = x.priority;
@@ -107,7 +107,7 @@ ledger_request ledger_view(const lease_request& x) {
 }
 
 failure too_big(const device_manager_state& state, const lease_request& x) {
-  auto least = x.least_working_bytes > 0 ? x.least_working_bytes : x.working_bytes;
+  auto least = x.min_working_bytes > 0 ? x.min_working_bytes : x.working_bytes;
   return {ec::out_of_memory,
           model_name(x) + " needs " + std::to_string((x.weight_bytes + least) >> 20)
             + " MiB for its weights and this work, and device " + state.options.name + " may use "

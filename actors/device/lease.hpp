@@ -15,8 +15,7 @@
 #include "base/warning.hpp"
 #include "messages/actors.hpp"
 #include "messages/model_task.hpp"
-#include "models/text/text_encoder.hpp"
-#include "models/vae/vae.hpp"
+#include "models/work.hpp"
 
 // How work gets onto a device: a pool asks the device_manager for a lease, gives the device's
 // worker a work_order under it, and ends the lease with what the work_report says. All of it stays
@@ -35,7 +34,7 @@ struct lease_request {
 
   /// Enough at a pinch (a VAE in tiles); granted if `working_bytes` can never fit. 0: no less will
   /// do.
-  uint64_t least_working_bytes = 0;
+  uint64_t min_working_bytes = 0;
 
   /// With so much the work would take more along; granted as far as nobody else has it now, without
   /// unloading anything. 0: `working_bytes`.
@@ -60,19 +59,16 @@ struct lease_grant {
 /// What a release says of the weights when the work never ran: they are as they were before.
 inline constexpr uint64_t weights_unchanged = UINT64_MAX;
 
-/// One task of a batch, ready to run. Either `texts` or `vae` is used.
+/// One task of a batch, ready to run.
 struct work_item {
   uint64_t task = 0;
-  task_kind kind = task_kind::encode_text;
-  std::vector<models::text_job> texts; ///< one, or the positive and the negative prompt
-  models::vae_job vae;
-  dtype reply_type = dtype::f32;
+  std::shared_ptr<const models::work> work;
   std::stop_token stop;
   progress_actor listener;       ///< null: nobody wants to hear
   std::vector<warning> warnings; ///< of what came before the work, for the answer
 };
 
-/// A batch for one model. All items are text, or all encode, or all decode.
+/// A batch for one model, of works that join each other.
 struct work_order {
   uint64_t lease = 0;
   std::shared_ptr<const resolved_model> model;
@@ -86,8 +82,8 @@ struct work_order {
 
 /// How a batch went.
 struct work_report {
-  std::vector<result<model_result>> answers; ///< one an item, in order
-  uint64_t weight_bytes = 0;                 ///< of the model as measured; 0: it is not loaded
+  std::vector<result<models::work_answer>> answers; ///< one an item, in order
+  uint64_t weight_bytes = 0; ///< of the model as measured; 0: it is not loaded
 };
 
 } // namespace luna

@@ -8,17 +8,17 @@
 #include <new>
 #include <utility>
 
-#include "actors/pool/work_batch.hpp"
+#include "actors/device/work_batch.hpp"
 #include "actors/support/actor_defaults.hpp"
 #include "messages/error.hpp"
 #include "models/device.hpp"
+#include "models/family.hpp"
 
 namespace luna {
 
 namespace {
 
 using self_pointer = worker_actor::stateful_pointer<model_worker_state>;
-using model_pointer = std::unique_ptr<models::loaded_model>;
 
 /// Runs library code and turns what it throws into a value.
 template <class Function>
@@ -36,28 +36,6 @@ void at_the_edge(const std::string& what, work_batch& batch, Function function) 
   }
 }
 
-template <class T>
-result<model_pointer> widen(result<std::unique_ptr<T>> model) {
-  if (!model)
-    return fail(model);
-  return model_pointer{std::move(*model)};
-}
-
-result<model_pointer> load(const work_order& order, const std::string& device,
-                           const models::run_context& context) {
-  models::load_options options{device, order.precision};
-  auto& model = *order.model;
-  switch (model.kind) {
-  case model_kind::text:
-    return widen(models::load_text_encoder(model.files, model.facts, options, context));
-  case model_kind::vae:
-    return widen(models::load_vae(model.files, model.facts, options, context));
-  default:
-    return fail(ec::unsupported_model,
-                "this build runs no models of kind " + std::string{to_string(model.kind)});
-  }
-}
-
 /// The order's model, loaded now if need be; nullptr if that failed and all items know why.
 models::loaded_model* find_or_load(model_worker_state& state, const work_order& order,
                                    work_batch& batch) {
@@ -66,7 +44,8 @@ models::loaded_model* find_or_load(model_worker_state& state, const work_order& 
     return i->second.get();
   auto& name = order.model->name;
   auto begin = std::chrono::steady_clock::now();
-  auto model = load(order, state.options.device, batch.context());
+  auto model = models::load_model(order.model->files, order.model->facts,
+                                  {state.options.device, order.precision}, batch.context());
   if (!model) {
     if (model.error().code != ec::cancelled)
       spdlog::warn("{} could not be loaded on {}: {}", name, state.options.device,
@@ -82,7 +61,7 @@ models::loaded_model* find_or_load(model_worker_state& state, const work_order& 
   return state.loaded.emplace(order.key, std::move(*model)).first->second.get();
 }
 
-bool ran_out_of_memory(const result<model_result>& answer) {
+bool ran_out_of_memory(const result<models::work_answer>& answer) {
   return !answer && answer.error().code == ec::out_of_memory;
 }
 

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -94,8 +95,9 @@ struct active_request {
   job_waiter_actor waiter; ///< of a job_wait
 
   std::optional<failure> first_failure; ///< why the first pool did not answer
-  bool word_ids = false;                ///< of clip_tokenize: they are wanted
-  std::string reply_fields;             ///< JSON object that goes into the answer's header
+
+  /// Adds to the answer's header what this command tells beside tensors and warnings; may be empty.
+  std::function<void(const task_answer&, protocol::json&)> render;
 };
 
 /// The requests of one client.

@@ -1,12 +1,11 @@
 #include <caf/all.hpp>
-#include <nlohmann/json.hpp>
 
 #include <string>
 #include <utility>
 
-#include "actors/gateway/commands/token_json.hpp"
+#include "actors/gateway/commands/answer_json.hpp"
 #include "actors/gateway/session_parts.hpp"
-#include "messages/reply_size.hpp"
+#include "base/reply_size.hpp"
 
 namespace luna::session_parts {
 
@@ -35,19 +34,12 @@ void finish(self_pointer self, uint64_t task, model_result& x) {
     return;
   if (auto ok = check_size(x.tensors, self->state.context->limits.body_bytes); !ok)
     return refuse(self, task, ok.error());
-  auto header = x.answer.attributes.empty() ? std::string{"{}"} : std::move(x.answer.attributes);
-  auto tokenized = request->task->header.kind == task_kind::tokenize;
-  if (tokenized || !request->reply_fields.empty()) {
-    auto fields = json::parse(header, nullptr, false);
-    if (!fields.is_object())
-      fields = json::object();
-    if (tokenized)
-      fields["tokens"] = commands::to_json(x.answer.tokens, request->word_ids);
-    if (!request->reply_fields.empty())
-      fields.update(json::parse(request->reply_fields));
-    header = protocol::dump_header(fields);
-  }
-  answer(self, task, std::move(header), std::move(x.tensors));
+  auto header = json::object();
+  if (request->render)
+    request->render(x.answer, header);
+  if (!x.answer.warnings.empty())
+    header["warnings"] = commands::to_json(x.answer.warnings);
+  answer(self, task, protocol::dump_header(header), std::move(x.tensors));
 }
 
 /// A pool did not answer: once more if it went away, and there is time.

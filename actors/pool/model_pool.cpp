@@ -94,8 +94,7 @@ model_pool_actor::behavior_type model_pool(self_pointer self, pool_options optio
   self->set_down_handler([self](caf::down_msg& x) { on_down(self, x.source); });
   self->monitor(state.catalog);
   self->monitor(state.device);
-  if (state.options.kind == model_kind::text)
-    spawn_preparer(self);
+  spawn_preparer(self);
   return {
     [self](run_atom, model_task& task) { return accept(self, task); },
     [self](cancel_atom, uint64_t id) {

@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <span>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -21,6 +22,7 @@
 #include "actors/pool/pool_actor.hpp"
 #include "actors/pool/pool_stats.hpp"
 #include "actors/pool/task_preparer.hpp"
+#include "actors/pool/work_kinds.hpp"
 #include "actors/support/thread_policy.hpp"
 #include "actors/support/wake_up.hpp"
 #include "messages/actors.hpp"
@@ -44,8 +46,7 @@ struct pool_options {
   /// the same limit (limits.body), and check again.
   uint64_t max_reply_bytes = 0;
 
-  uint32_t batch_tokens = 77 * 32;   ///< text: tokens of one batch; a task alone may have more
-  uint64_t batch_pixels = 512 * 512; ///< VAE: pixels of one batch; a task alone may have more
+  std::span<const work_kind> kinds = work_kinds(); ///< what it can be asked
 };
 
 /// The MODEL POOL interface with what it tells itself.
@@ -56,8 +57,7 @@ using model_pool_actor = pool_actor::extend<
 /// Where a task of a pool is.
 enum class task_phase : uint8_t {
   resolving, ///< the catalog looks for its model
-  preparing, ///< its prompt is being tokenized
-  asking,    ///< the catalog or the preparer works on the answer itself: info, tokenize
+  preparing, ///< the preparer makes work of it, or answers
   queued,    ///< ready to run
   running,
 };
@@ -65,13 +65,14 @@ enum class task_phase : uint8_t {
 /// One accepted task.
 struct pool_task {
   std::shared_ptr<const model_task> task;
+  const work_kind* kind = nullptr;
   caf::typed_response_promise<model_result> promise;
   task_phase phase = task_phase::resolving;
   std::chrono::steady_clock::time_point accepted{};
   std::chrono::steady_clock::time_point deadline{};
   std::shared_ptr<const resolved_model> model;
   work_item item;         ///< from `queued` on
-  uint64_t cost = 0;      ///< tokens or pixels
+  uint64_t cost = 0;      ///< of the work
   bool alone = false;     ///< a batch with it was too big for the device
   bool make_room = false; ///< it was too big by itself, beside what else was loaded
   bool replaced = false;  ///< its model's file was replaced before it was loaded, once
@@ -113,7 +114,7 @@ struct model_pool_state {
   thread_policy helpers = thread_policy::detached;
   catalog_actor catalog;
   device_actor device;
-  preparer_actor preparer; ///< text only
+  preparer_actor preparer; ///< of slow kinds; null if the pool has none
 
   std::map<uint64_t, pool_task> tasks; ///< by task id: all that are not answered
   std::map<int, fair_queue> queues;    ///< ready to run, by priority

@@ -18,93 +18,35 @@ std::string loaded_key(const model_pool_state& state, const resolved_model& mode
   return model.key + state.options.precision;
 }
 
-models::vae_direction direction_of(const work_item& item) {
-  return item.kind == task_kind::vae_encode ? models::vae_direction::encode
-                                            : models::vae_direction::decode;
-}
-
 // -- what a batch needs ---------------------------------------------------------------------------
 
-/// Memory beside the weights.
-struct batch_needs {
-  uint64_t working = 0;
-  uint64_t least = 0;   ///< enough at a pinch: images in tiles; 0: no less will do
-  uint64_t tensors = 0; ///< of `working`: inputs and results, which the net does not count
-};
+using work_list = std::vector<const models::work*>;
 
-using task_list = std::vector<const pool_task*>;
-
-batch_needs needs_of_texts(const task_list& tasks) {
-  std::vector<models::text_job> jobs;
-  for (auto* task : tasks)
-    jobs.insert(jobs.end(), task->item.texts.begin(), task->item.texts.end());
-  return {models::estimate_working_bytes(tasks.front()->model->facts, jobs), 0, 0};
-}
-
-/// Images run one by one: the largest, beside the inputs and results of the others.
-batch_needs needs_of_images(const task_list& tasks) {
-  batch_needs needs;
-  uint64_t net = 0;
-  for (auto* task : tasks) {
-    auto& facts = task->model->facts;
-    auto& job = task->item.vae;
-    auto direction = direction_of(task->item);
-    auto shape = models::vae_output_shape(facts, direction, job.input.shape());
-    auto own = job.input.size_bytes() + element_count(shape).value_or(0) * size_of(dtype::f32);
-    needs.tensors += own;
-    net = std::max(net, models::estimate_working_bytes(facts, direction, job) - own);
-  }
-  needs.working = net + needs.tensors;
-  return needs;
-}
-
-/// What an image needs that is cut into tiles because there is no memory for the whole; 0 if it may
-/// not be.
-uint64_t needs_of_tiles(const pool_task& task) {
-  auto job = task.item.vae;
-  if (job.tiling.mode != tiling_mode::automatic)
-    return 0;
-  job.tiling.mode = tiling_mode::on;
-  return models::estimate_working_bytes(task.model->facts, direction_of(task.item), job);
-}
-
-batch_needs needs_of(const model_pool_state& state, const task_list& tasks) {
-  if (state.options.kind == model_kind::text)
-    return needs_of_texts(tasks);
-  auto needs = needs_of_images(tasks);
-  // Only alone: an image must not be cut because of its company.
-  if (tasks.size() == 1)
-    if (auto least = needs_of_tiles(*tasks.front()); least < needs.working)
-      needs.least = least;
-  return needs;
-}
-
-uint64_t batch_budget(const model_pool_state& state) {
-  return state.options.kind == model_kind::text ? uint64_t{state.options.batch_tokens}
-                                                : state.options.batch_pixels;
+models::work_needs needs_of(const work_list& batch) {
+  return batch.front()->needs(batch);
 }
 
 /// How many tasks like this one a full batch may have.
 uint64_t batch_size(const model_pool_state& state, const pool_task& like) {
   auto cost = std::max<uint64_t>(like.cost, 1);
-  auto full = (batch_budget(state) + cost - 1) / cost;
+  auto full = (like.kind->batch_cost + cost - 1) / cost;
   return std::clamp<uint64_t>(full, 1, std::max<uint64_t>(state.options.queue, 1));
 }
 
 std::shared_ptr<lease_request> lease_for(const model_pool_state& state, int priority,
                                          const pool_batch& batch) {
   auto& head = state.tasks.at(batch.head);
-  auto needs = needs_of(state, {&head});
+  auto* work = head.item.work.get();
+  auto needs = needs_of({work});
   auto request = std::make_shared<lease_request>();
   request->id = batch.lease;
   request->model = head.model;
   request->key = loaded_key(state, *head.model);
   request->weight_bytes = head.model->facts.weight_bytes;
   request->working_bytes = needs.working;
-  request->least_working_bytes = needs.least;
+  request->min_working_bytes = needs.min_working;
   if (!head.alone)
-    request->useful_working_bytes =
-      needs_of(state, task_list(batch_size(state, head), &head)).working;
+    request->useful_working_bytes = needs_of(work_list(batch_size(state, head), work)).working;
   request->priority = static_cast<int8_t>(priority);
   request->make_room = head.make_room;
   request->deadline = head.deadline;
@@ -114,26 +56,23 @@ std::shared_ptr<lease_request> lease_for(const model_pool_state& state, int prio
 // -- forming a batch ------------------------------------------------------------------------------
 
 bool go_together(const pool_task& x, const pool_task& y) {
-  auto encodes = [](const pool_task& task) {
-    return task.task->header.kind == task_kind::vae_encode;
-  };
-  return !x.alone && !y.alone && x.model->key == y.model->key && encodes(x) == encodes(y);
+  return !x.alone && !y.alone && x.model->key == y.model->key && x.item.work->joins(*y.item.work);
 }
 
 /// Chooses the tasks that share the lease: the one that it was asked for, and of those that wait
 /// now the next ones that go with it, as far as budget and memory reach.
 void fill(model_pool_state& state, pool_batch& batch, fair_queue& queue, uint64_t working_bytes) {
   auto& head = state.tasks.at(batch.head);
-  task_list chosen{&head};
+  work_list chosen{head.item.work.get()};
   batch.tasks = {batch.head};
-  batch.tensor_bytes = needs_of(state, chosen).tensors;
+  batch.tensor_bytes = needs_of(chosen).tensors;
   auto cost = head.cost;
   for (auto id : queue.order()) {
     auto& task = state.tasks.at(id);
-    if (id == batch.head || !go_together(head, task) || cost + task.cost > batch_budget(state))
+    if (id == batch.head || !go_together(head, task) || cost + task.cost > head.kind->batch_cost)
       continue;
-    chosen.push_back(&task);
-    auto needs = needs_of(state, chosen);
+    chosen.push_back(task.item.work.get());
+    auto needs = needs_of(chosen);
     if (needs.working > working_bytes) {
       chosen.pop_back();
       continue;
@@ -175,7 +114,7 @@ bool may_try_again(model_pool_state& state, uint64_t id, bool had_company) {
 }
 
 /// Whether a task's model was another file by the time that it was loaded, for the first time.
-bool was_replaced(model_pool_state& state, uint64_t id, const result<model_result>& answer) {
+bool was_replaced(model_pool_state& state, uint64_t id, const result<models::work_answer>& answer) {
   auto task = state.tasks.find(id);
   return !answer && answer.error().code == ec::unavailable && task != state.tasks.end()
       && !std::exchange(task->second.replaced, true);
@@ -234,8 +173,10 @@ void work_done(self_pointer self, int priority, uint64_t lease, work_report& rep
       again.push_back(ids[i]);
     else if (was_replaced(state, ids[i], answer))
       resolve_again(self, ids[i]);
-    else
-      finish(self, ids[i], std::move(answer));
+    else if (!answer)
+      finish(self, ids[i], fail(answer));
+    else if (auto task = state.tasks.find(ids[i]); task != state.tasks.end())
+      finish(self, ids[i], answer_of(*task->second.kind, std::move(*answer)));
   }
   requeue_alone(self, priority, again);
   end_batch(self, priority);

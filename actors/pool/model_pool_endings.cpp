@@ -11,13 +11,18 @@ namespace luna::pool_parts {
 namespace {
 
 failure too_late(const model_pool_state& state, const pool_task& task) {
-  auto what = std::string{to_string(task.task->header.kind)} + " on pool " + state.options.name
+  auto what = task.task->header.kind + " on pool " + state.options.name
             + " was not done by its deadline of " + std::to_string(task.task->header.deadline_ms)
             + " ms";
   return {ec::timeout, what + "; allow more time with deadline_ms", 0, {}};
 }
 
 } // namespace
+
+model_result answer_of(const work_kind& kind, models::work_answer answer) {
+  auto attributes = kind.attributes ? kind.attributes(answer.attributes) : caf::message{};
+  return {{std::move(attributes), std::move(answer.warnings)}, std::move(answer.tensors)};
+}
 
 void finish(self_pointer self, uint64_t id, result<model_result> answer) {
   auto& state = self->state;

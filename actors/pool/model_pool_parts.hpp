@@ -25,7 +25,7 @@ caf::result<model_result> accept(self_pointer self, model_task& task);
 /// Looks for a task's model once more: its file was replaced.
 void resolve_again(self_pointer self, uint64_t id);
 
-/// Spawns the preparer of a text pool.
+/// Spawns the preparer if the pool is asked for slow kinds of work.
 void spawn_preparer(self_pointer self);
 
 /// The preparer died: its tasks fail, a new one takes over.
@@ -46,6 +46,9 @@ void leave_queue(self_pointer self, uint64_t id);
 void worker_died(self_pointer self, const caf::actor_addr& gone);
 
 // -- endings (model_pool_endings.cpp) -------------------------------------------------------------
+
+/// The answer of work as the pool's callers get it.
+model_result answer_of(const work_kind& kind, models::work_answer answer);
 
 /// Answers a task and forgets it. No effect if it has ended.
 void finish(self_pointer self, uint64_t id, result<model_result> answer);

@@ -1,4 +1,6 @@
 // What a CLIP text model looks like from outside, and whether its file has all of it.
+#include <algorithm>
+#include <array>
 #include <utility>
 #include <vector>
 
@@ -157,12 +159,45 @@ void add_weight_keys(const clip_tower_facts& facts, std::vector<std::string>& ke
   keys.push_back(tower + "logit_scale");
 }
 
+/// A lone CLIP-L is SD1.5's encoder to ComfyUI whatever the type says, a lone CLIP-G the SDXL
+/// refiner's, but for these.
+result<void> check_type_of_one(const checkpoint& file, std::string_view type) {
+  for (std::string_view other : {"sd3", "hidream"})
+    if (type == other)
+      return fail(ec::unsupported_model, "the type '" + std::string{type}
+                                           + "' needs more encoders than " + file.title()
+                                           + " has, and this build does not serve it");
+  static constexpr std::array<std::string_view, 16> known{
+    "",         "stable_diffusion", "sdxl", "flux",          "flux2",  "stable_cascade", "mochi",
+    "ltxv",     "lumina2",          "wan",  "hunyuan_video", "chroma", "pixart",         "cosmos",
+    "omnigen2", "qwen_image"};
+  if (std::find(known.begin(), known.end(), type) == known.end())
+    return fail(ec::bad_request, "there is no text encoder type '" + std::string{type}
+                                   + "'; for this file 'stable_diffusion' is right");
+  return {};
+}
+
+result<void> check_type(std::span<const checkpoint> files, std::string_view type) {
+  if (files.size() == 1)
+    return check_type_of_one(files.front(), type);
+  for (std::string_view other : {"", "sdxl", "stable_diffusion"})
+    if (type == other)
+      return {};
+  return fail(ec::unsupported_model,
+              "a text encoder of type '" + std::string{type} + "' of "
+                + std::to_string(files.size())
+                + " files is a family that this build does not serve; 'sdxl' is served");
+}
+
 } // namespace
 
-result<model_facts> describe_clip(std::span<const checkpoint> files) {
+result<model_facts> describe_clip(std::span<const checkpoint> files, std::string_view type) {
+  if (auto ok = check_type(files, type); !ok)
+    return fail(ok);
   auto model = find_clip_model(files);
   if (!model)
     return fail(model);
+  clip_facts towers;
   model_facts facts;
   facts.kind = model_kind::text;
   facts.family = model->family;
@@ -185,8 +220,9 @@ result<model_facts> describe_clip(std::span<const checkpoint> files) {
     facts.layers = std::max(facts.layers, tower->layers);
     facts.cond_width += tower->width;
     add_weight_keys(*tower, facts.weight_keys);
-    facts.towers.push_back(std::move(*tower));
+    towers.push_back(std::move(*tower));
   }
+  facts.own = std::move(towers);
   return facts;
 }
 

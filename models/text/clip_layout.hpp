@@ -1,10 +1,15 @@
 #pragma once
 
+#include <any>
 #include <cstddef>
+#include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "models/loaded_model.hpp"
+#include "models/run_context.hpp"
 #include "models/weights/checkpoint.hpp"
 #include "models/weights/weight_names.hpp"
 
@@ -59,7 +64,38 @@ clip_rules rules_of(std::string_view family);
 /// @returns `unsupported_model` for other towers and combinations.
 result<clip_model> find_clip_model(std::span<const checkpoint> files);
 
-/// Checks every tensor of the model's towers.
-result<model_facts> describe_clip(std::span<const checkpoint> files);
+/// One tower of a text model.
+struct clip_tower_facts {
+  std::string key; ///< of its tokens: "l", "g"
+  int layers = 0;
+  int width = 0; ///< hidden size
+  int heads = 0;
+  int inner = 0; ///< rows of the MLP's first linear
+  int vocabulary = 0;
+  int positions = 0;       ///< rows of the position embedding: tokens of a chunk
+  int projection = 0;      ///< width of the projected pooled output; 0: not projected
+  int pad = 0;             ///< token after the end token
+  bool quick_gelu = false; ///< the MLP's activation; else GELU
+};
+
+/// `model_facts::own` of a CLIP model: one a key, in the order of the token keys.
+using clip_facts = std::vector<clip_tower_facts>;
+
+/// @pre the facts are of a CLIP model.
+inline const clip_facts& towers_of(const model_facts& facts) {
+  return *std::any_cast<clip_facts>(&facts.own);
+}
+
+/// Checks every tensor of the model's towers, and that ComfyUI reads such a file under that type.
+result<model_facts> describe_clip(std::span<const checkpoint> files, std::string_view type);
+
+/// The weights of a CLIP model; see load_model.
+result<std::unique_ptr<loaded_model>> load_clip(std::span<const model_file> files,
+                                                const model_facts& facts,
+                                                const load_options& options,
+                                                const run_context& context);
+
+/// SD1.5's CLIP-L, SDXL's pair and its refiner's CLIP-G.
+extern const family clip_family;
 
 } // namespace luna::models

@@ -30,8 +30,8 @@ class clip_text : public text_encoder {
 public:
   clip_text(const model_facts& facts, at::Device device)
     : text_encoder(facts), rules_(rules_of(facts.family)), memory_(device, facts.weight_bytes) {
-    towers_.reserve(facts.towers.size());
-    for (auto& tower : facts.towers)
+    towers_.reserve(towers_of(facts).size());
+    for (auto& tower : towers_of(facts))
       towers_.emplace_back(tower, memory_);
   }
 
@@ -164,27 +164,17 @@ std::vector<result<text_output>> clip_text::encode(std::span<const text_job> job
 
 } // namespace
 
-result<std::unique_ptr<text_encoder>> load_text_encoder(std::span<const model_file> files,
-                                                        const model_facts& facts,
-                                                        const load_options& options,
-                                                        const run_context& context) {
-  if (facts.towers.empty())
-    return fail(ec::unsupported_model, "this build does not serve the text family " + facts.family);
-  if (options.precision != "exact")
-    return fail(ec::bad_request, "precision '" + options.precision + "' is not built; 'exact' is");
-  auto device = device_of(options.device);
-  if (!device)
-    return fail(device);
+result<std::unique_ptr<loaded_model>> load_clip(std::span<const model_file> files,
+                                                const model_facts& facts,
+                                                const load_options& options,
+                                                const run_context& context) {
   auto opened = open_text_files(files);
   if (!opened)
     return fail(opened);
-  return guarded([&]() -> result<std::unique_ptr<text_encoder>> {
-    auto model = std::make_unique<clip_text>(facts, *device);
-    if (auto ok = model->load(*opened, context); !ok)
-      return fail(ok);
-    release_cached_memory(options.device); // what repacking took meanwhile
-    return model;
-  });
+  auto model = std::make_unique<clip_text>(facts, at::Device{options.device});
+  if (auto ok = model->load(*opened, context); !ok)
+    return fail(ok);
+  return model;
 }
 
 } // namespace luna::models

@@ -59,12 +59,4 @@ protected:
   using loaded_model::loaded_model;
 };
 
-/// Reads the weights. `facts` are those of `inspect_model` for the same files.
-/// @returns `bad_model_file` also when a file shrinks or changes meanwhile, `out_of_memory`,
-///   `cancelled`; a failed load leaves nothing behind.
-result<std::unique_ptr<text_encoder>> load_text_encoder(std::span<const model_file> files,
-                                                        const model_facts& facts,
-                                                        const load_options& options,
-                                                        const run_context& context);
-
 } // namespace luna::models

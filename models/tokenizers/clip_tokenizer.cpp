@@ -278,17 +278,15 @@ std::shared_ptr<const tokenizer> make_clip_tokenizer(std::shared_ptr<const clip_
   return std::make_shared<clip_tokenizer>(std::move(bpe), std::move(options));
 }
 
-result<std::shared_ptr<const tokenizer>> make_tokenizer(const model_facts& facts,
-                                                        const std::filesystem::path& share) {
-  if (facts.towers.empty())
-    return fail(ec::unsupported_model, "there is no tokenizer for the family " + facts.family);
+result<std::shared_ptr<const tokenizer>>
+make_clip_tokenizer(std::span<const clip_tokenizer_options> encoders,
+                    const std::filesystem::path& share) {
   auto bpe = shared_bpe(share / "clip" / "bpe_simple_vocab_16e6.txt.gz");
   if (!bpe)
     return fail(bpe);
   std::vector<std::shared_ptr<const tokenizer>> parts;
-  for (auto& tower : facts.towers)
-    parts.push_back(make_clip_tokenizer(
-      *bpe, {tower.key, "clip_" + tower.key, tower.pad, tower.positions, tower.width}));
+  for (auto& encoder : encoders)
+    parts.push_back(make_clip_tokenizer(*bpe, encoder));
   if (parts.size() == 1)
     return parts.front();
   return std::make_shared<joint_tokenizer>(std::move(parts));

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/tensor_block.hpp"
+#include "base/text_tokens.hpp"
 #include "base/warning.hpp"
 
 namespace luna::models {
@@ -16,20 +17,6 @@ namespace luna::models {
 inline bool is_weight(double x) {
   return std::abs(x) <= static_cast<double>(std::numeric_limits<float>::max());
 }
-
-/// One position of a chunk: a vocabulary id, or a row of a textual inversion.
-struct text_token {
-  int32_t id = 0;         ///< ignored if `embedding` >= 0
-  double weight = 1.0;    ///< emphasis; see is_weight
-  int32_t embedding = -1; ///< index of a tensor of embedding rows, or -1
-  int32_t row = 0;        ///< row of that tensor
-  int32_t word = 0;       ///< number of the prompt's segment, from 1; 0 for start, end and pads
-
-  friend bool operator==(const text_token&, const text_token&) = default;
-};
-
-/// What goes through an encoder as one row: 77 tokens for CLIP.
-using token_chunk = std::vector<text_token>;
 
 /// Chunks by the key of their encoder ("l", "g", "t5xxl", ...), as ComfyUI's CLIP.tokenize returns.
 using text_tokens = std::map<std::string, std::vector<token_chunk>>;

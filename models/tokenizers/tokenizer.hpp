@@ -29,9 +29,9 @@ public:
 };
 
 /// The tokenizer of a text model.
-/// @param share the folder of vocabularies; holds clip/bpe_simple_vocab_16e6.txt.gz.
-/// @returns `unsupported_model`, or `internal` if the vocabulary is absent or damaged.
-/// The vocabulary is read once per process and shared (about 100 ms the first time).
+/// @param share the folder of vocabularies.
+/// @returns `unsupported_model` if nobody serves its family, or `internal` if the vocabulary is
+///   absent or damaged. Vocabularies are read once per process and shared.
 result<std::shared_ptr<const tokenizer>> make_tokenizer(const model_facts& facts,
                                                         const std::filesystem::path& share);
 

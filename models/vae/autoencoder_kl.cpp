@@ -8,9 +8,11 @@
 #include <vector>
 
 #include "models/device_cuda.hpp"
+#include "models/family.hpp"
 #include "models/text/attention.hpp"
 #include "models/vae/kl_layers.hpp"
 #include "models/vae/kl_layout.hpp"
+#include "models/vae/vae_job.hpp"
 #include "models/vae/vae_net.hpp"
 #include "models/weights/tensors.hpp"
 
@@ -271,15 +273,26 @@ result<at::Tensor> autoencoder_kl::decode(const at::Tensor& latents, ticker& tic
   return image->add_(1.0).div_(2.0);
 }
 
+/// At full resolution a block holds its input, a convolution's input and its result, all of the
+/// body's width in fp32. The decoder's first block there is twice as wide at its input: on a CPU,
+/// in strips, it holds four planes (the encoder two), on a GPU five (three).
+uint64_t net_bytes(const model_facts& facts, vae_direction direction, int64_t height,
+                   int64_t width) {
+  auto channels = std::any_cast<kl_facts>(&facts.own)->width;
+  auto planes = direction == vae_direction::decode ? 5U : 3U;
+  return bytes_at_full_size(facts, direction, height, width, channels, planes);
+}
+
+constexpr vae_family as_vae{.net_bytes = net_bytes};
+
 } // namespace
 
-result<std::unique_ptr<vae_net>> load_autoencoder_kl(const checkpoint& file,
-                                                     const model_facts& facts, at::Device device,
-                                                     const run_context& context) {
-  auto net = std::make_unique<autoencoder_kl>(facts, device);
-  if (auto ok = net->load(file, context); !ok)
-    return fail(ok);
-  return net;
+result<std::unique_ptr<loaded_model>> load_kl(std::span<const model_file> files,
+                                              const model_facts& facts, const load_options& options,
+                                              const run_context& context) {
+  return load_vae<autoencoder_kl>(files, facts, options, context);
 }
+
+const family kl_family{.describe = describe_kl, .load = load_kl, .vae = &as_vae};
 
 } // namespace luna::models

@@ -346,7 +346,8 @@ std::string kl_name(const checkpoint& file, const kl_shape& shape, std::string_v
                          : shape.prefix + std::string{name};
 }
 
-result<model_facts> describe_kl(const checkpoint& file) {
+result<model_facts> describe_kl(std::span<const checkpoint> files, std::string_view) {
+  auto& file = files.front();
   auto shape = shape_of_kl(file);
   if (!shape)
     return fail(shape);
@@ -358,8 +359,7 @@ result<model_facts> describe_kl(const checkpoint& file) {
   facts.downscale_ratio = 1 << last_level;
   facts.upscale_ratio = 1 << last_level;
   facts.output_channels = 3;
-  facts.dims.width = static_cast<int>(std::max(shape->encoder_width, shape->decoder_width));
-  facts.dims.net_channels = static_cast<int>(shape->net_channels);
+  facts.own = kl_facts{static_cast<int>(std::max(shape->encoder_width, shape->decoder_width))};
   checker check{file, *shape, facts};
   if (auto ok = check.half(kl_encoder_steps(*shape)); !ok)
     return fail(ok);

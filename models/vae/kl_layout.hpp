@@ -1,10 +1,14 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "models/loaded_model.hpp"
+#include "models/run_context.hpp"
 #include "models/weights/checkpoint.hpp"
 
 namespace luna::models {
@@ -59,7 +63,20 @@ std::vector<kl_tensor> tensors_of(const kl_step& step);
 /// The name that a tensor of LDM's naming has in this file.
 std::string kl_name(const checkpoint& file, const kl_shape& shape, std::string_view name);
 
+/// `model_facts::own` of an autoencoder of the KL family.
+struct kl_facts {
+  int width = 0; ///< channels at full size
+};
+
 /// Checks every tensor of both halves.
-result<model_facts> describe_kl(const checkpoint& file);
+result<model_facts> describe_kl(std::span<const checkpoint> files, std::string_view type);
+
+/// The weights of an autoencoder of the KL family; see load_model.
+result<std::unique_ptr<loaded_model>> load_kl(std::span<const model_file> files,
+                                              const model_facts& facts, const load_options& options,
+                                              const run_context& context);
+
+/// The autoencoders of SD1.5, SDXL, SD3 and FLUX.
+extern const family kl_family;
 
 } // namespace luna::models

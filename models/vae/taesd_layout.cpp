@@ -155,7 +155,8 @@ bool is_taesd(const checkpoint& file) {
   return file.has_prefix("taesd_encoder.") && file.has_prefix("taesd_decoder.");
 }
 
-result<model_facts> describe_taesd(const checkpoint& file) {
+result<model_facts> describe_taesd(std::span<const checkpoint> files, std::string_view) {
+  auto& file = files.front();
   for (auto prefix : {"taesd_encoder.", "taesd_decoder."})
     if (auto ok = check_not_quantised(file, prefix, "VAE"); !ok)
       return fail(ok);
@@ -184,9 +185,7 @@ result<model_facts> describe_taesd(const checkpoint& file) {
   facts.downscale_ratio = 8 * fold;
   facts.upscale_ratio = 8 * fold;
   facts.output_channels = 3;
-  facts.dims.width = static_cast<int>(width);
-  facts.dims.net_channels = static_cast<int>(channels);
-  facts.dims.fold = fold;
+  facts.own = taesd_facts{static_cast<int>(width), static_cast<int>(channels), fold};
   if (auto ok = check_half({file, "taesd_encoder.", facts}, encoder, 3, width, channels); !ok)
     return fail(ok);
   if (auto ok = check_half({file, "taesd_decoder.", facts}, decoder, channels, width, 3); !ok)

@@ -1,10 +1,13 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 
+#include "models/loaded_model.hpp"
+#include "models/run_context.hpp"
 #include "models/weights/checkpoint.hpp"
 
 namespace luna::models {
@@ -36,7 +39,23 @@ taesd_range taesd_range_of(std::string_view stem);
 /// Whether both halves are there under their prefixes.
 bool is_taesd(const checkpoint& file);
 
+/// `model_facts::own` of a tiny autoencoder.
+struct taesd_facts {
+  int width = 0;    ///< channels of the body
+  int channels = 0; ///< of the latent inside the net, before a fold
+  int fold = 1;     ///< net latents per latent side (2: a 2x2 fold into the channels)
+};
+
 /// Checks every tensor of both halves.
-result<model_facts> describe_taesd(const checkpoint& file);
+result<model_facts> describe_taesd(std::span<const checkpoint> files, std::string_view type);
+
+/// The weights of a tiny autoencoder; see load_model.
+result<std::unique_ptr<loaded_model>> load_taesd(std::span<const model_file> files,
+                                                 const model_facts& facts,
+                                                 const load_options& options,
+                                                 const run_context& context);
+
+/// TAESD and its relatives for SDXL, SD3, FLUX and FLUX.2.
+extern const family taesd_family;
 
 } // namespace luna::models

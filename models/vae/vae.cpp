@@ -174,26 +174,4 @@ std::unique_ptr<vae> make_vae(const model_facts& facts, std::unique_ptr<vae_net>
   return std::make_unique<vae_of_net>(facts, std::move(net));
 }
 
-result<std::unique_ptr<vae>> load_vae(std::span<const model_file> files, const model_facts& facts,
-                                      const load_options& options, const run_context& context) {
-  if (facts.kind != model_kind::vae || facts.dims.net_channels == 0)
-    return fail(ec::unsupported_model, "this build does not serve the VAE family " + facts.family);
-  if (options.precision != "exact")
-    return fail(ec::bad_request, "precision '" + options.precision + "' is not built; 'exact' is");
-  auto device = device_of(options.device);
-  if (!device)
-    return fail(device);
-  auto file = checkpoint::open(files);
-  if (!file)
-    return fail(file);
-  return guarded([&]() -> result<std::unique_ptr<vae>> {
-    auto load = facts.family == "autoencoder_kl" ? load_autoencoder_kl : load_taesd;
-    auto net = load(*file, facts, *device, context);
-    if (!net)
-      return fail(net);
-    release_cached_memory(options.device); // what repacking took meanwhile
-    return make_vae(facts, std::move(*net));
-  });
-}
-
 } // namespace luna::models

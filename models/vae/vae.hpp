@@ -64,8 +64,4 @@ protected:
   using loaded_model::loaded_model;
 };
 
-/// Reads the weights; as `load_text_encoder`.
-result<std::unique_ptr<vae>> load_vae(std::span<const model_file> files, const model_facts& facts,
-                                      const load_options& options, const run_context& context);
-
 } // namespace luna::models

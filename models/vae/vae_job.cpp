@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <string>
 
+#include "models/family.hpp"
+
 namespace luna::models {
 
 namespace {
@@ -121,16 +123,15 @@ result<vae_tiling> resolve_tiling(const model_facts& facts, vae_direction direct
 
 uint64_t net_working_bytes(const model_facts& facts, vae_direction direction, int64_t height,
                            int64_t width) {
+  return facts.served_by->vae->net_bytes(facts, direction, height, width);
+}
+
+uint64_t bytes_at_full_size(const model_facts& facts, vae_direction direction, int64_t height,
+                            int64_t width, int channels, unsigned planes) {
   auto scale = direction == vae_direction::encode ? 1 : facts.upscale_ratio;
   auto pixels = static_cast<uint64_t>(height * scale) * static_cast<uint64_t>(width * scale);
-  // At full resolution a block holds its input, a convolution's input and its result, all of the
-  // body's width in fp32 (measured: 3.0 to 3.1 planes); beside them the libraries' own buffers.
-  // The KL decoder's first block there is twice as wide at its input: on a CPU, in strips, it holds
-  // four planes (the encoder two), on a GPU five (three).
-  auto twice = facts.family == "autoencoder_kl" && direction == vae_direction::decode;
-  auto live = uint64_t{twice ? 5U : 3U};
-  constexpr uint64_t scratch = uint64_t{64} << 20;
-  return pixels * static_cast<uint64_t>(facts.dims.width) * 4 * live + scratch;
+  constexpr uint64_t scratch = uint64_t{64} << 20; // the libraries' own buffers
+  return pixels * static_cast<uint64_t>(channels) * 4 * planes + scratch;
 }
 
 namespace {

@@ -23,4 +23,9 @@ result<vae_tiling> resolve_tiling(const model_facts& facts, vae_direction direct
 uint64_t net_working_bytes(const model_facts& facts, vae_direction direction, int64_t height,
                            int64_t width);
 
+/// The same for nets of 3x3 convolutions whose widest tensors are at full resolution.
+/// @param channels of the body. @param planes so wide that are held at once.
+uint64_t bytes_at_full_size(const model_facts& facts, vae_direction direction, int64_t height,
+                            int64_t width, int channels, unsigned planes);
+
 } // namespace luna::models

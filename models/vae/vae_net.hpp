@@ -4,6 +4,8 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
+#include <utility>
 
 #include "models/ticker.hpp"
 #include "models/vae/vae.hpp"
@@ -38,13 +40,18 @@ public:
 /// A VAE around a net.
 std::unique_ptr<vae> make_vae(const model_facts& facts, std::unique_ptr<vae_net> net);
 
-/// The net of a family of tiny autoencoders.
-result<std::unique_ptr<vae_net>> load_taesd(const checkpoint& file, const model_facts& facts,
-                                            at::Device device, const run_context& context);
-
-/// The net of the KL family.
-result<std::unique_ptr<vae_net>> load_autoencoder_kl(const checkpoint& file,
-                                                     const model_facts& facts, at::Device device,
-                                                     const run_context& context);
+/// A VAE whose net is a `Net`, made of (facts, device) and loaded from (file, context).
+template <class Net>
+result<std::unique_ptr<loaded_model>>
+load_vae(std::span<const model_file> files, const model_facts& facts, const load_options& options,
+         const run_context& context) {
+  auto file = checkpoint::open(files);
+  if (!file)
+    return fail(file);
+  auto net = std::make_unique<Net>(facts, at::Device{options.device});
+  if (auto ok = net->load(*file, context); !ok)
+    return fail(ok);
+  return make_vae(facts, std::move(net));
+}
 
 } // namespace luna::models

@@ -10,23 +10,8 @@
 #include <unistd.h>
 
 #include "models/weights/checkpoint.hpp"
-#include "models/weights/detect.hpp"
 
 namespace luna::models {
-
-result<model_facts> inspect_model(model_kind kind, std::span<const model_file> files,
-                                  std::string_view type) {
-  if (kind == model_kind::text && files.size() > 1) {
-    auto opened = open_text_files(files);
-    if (!opened)
-      return fail(opened);
-    return detect_text_files(*opened, type);
-  }
-  auto file = checkpoint::open(files);
-  if (!file)
-    return fail(file);
-  return detect(kind, *file, type);
-}
 
 namespace {
 

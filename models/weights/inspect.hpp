@@ -1,5 +1,6 @@
 #pragma once
 
+#include <any>
 #include <cstdint>
 #include <filesystem>
 #include <span>
@@ -28,19 +29,7 @@ struct model_file {
 /// The file as it is now; `unknown_model` if it is not there.
 result<model_file> stat_model_file(const std::filesystem::path& path);
 
-/// One tower of a text model.
-struct clip_tower_facts {
-  std::string key; ///< of its tokens: "l", "g"
-  int layers = 0;
-  int width = 0; ///< hidden size
-  int heads = 0;
-  int inner = 0; ///< rows of the MLP's first linear
-  int vocabulary = 0;
-  int positions = 0;       ///< rows of the position embedding: tokens of a chunk
-  int projection = 0;      ///< width of the projected pooled output; 0: not projected
-  int pad = 0;             ///< token after the end token
-  bool quick_gelu = false; ///< the MLP's activation; else GELU
-};
+struct family; // models/family.hpp
 
 /// What is known of a model before its weights are read.
 struct model_facts {
@@ -50,9 +39,8 @@ struct model_facts {
 
   /// Text: the keys of a token dictionary, "l", "g", ... in ComfyUI's order.
   std::vector<std::string> token_keys;
-  std::vector<clip_tower_facts> towers; ///< text: one a key, in their order
-  int layers = 0;                       ///< text: of the deepest tower
-  int cond_width = 0;                   ///< D of cond [1, T, D]
+  int layers = 0;     ///< text: of the deepest tower
+  int cond_width = 0; ///< text: D of cond [1, T, D]
 
   int latent_channels = 0; ///< VAE
   int latent_dim = 0;      ///< spatial dimensions of a latent: 2
@@ -66,25 +54,12 @@ struct model_facts {
   /// Bytes that the weights take in memory once they are loaded at precision "exact".
   uint64_t weight_bytes = 0;
 
-  /// VAE: dimensions of the net, for the loader of the family.
-  struct dimensions {
-    int width = 0;        ///< channels of the body
-    int net_channels = 0; ///< channels of the latent inside the net, before a fold
-    int fold = 1;         ///< net latents per latent side (2: a 2x2 fold into the channels)
-  } dims;
-};
+  /// Whose model it is: checks its requests and loads it. Null: nobody's.
+  const models::family* served_by = nullptr;
 
-/// Reads the headers of a model's files and says what they hold.
-///
-/// @param files one file, or several that make up one model (encoder and decoder of a VAE).
-/// @param type ComfyUI's type name of the request, or "" for the file's own.
-/// @returns `unsupported_model` for pickles and for families that this build does not serve
-/// (named),
-///   `bad_model_file` for a broken file (with its name and the place), `unknown_model` if a file is
-///   gone, `unavailable` if a file is no longer the one that was listed.
-/// Files are open only during the call. May be called from any thread; blocks on the disk.
-result<model_facts> inspect_model(model_kind kind, std::span<const model_file> files,
-                                  std::string_view type = {});
+  /// What that family knows of it besides, of a type of its own (clip_facts, kl_facts, ...).
+  std::any own;
+};
 
 /// "sha256:<64 hex>" of the whole file; of several files: of their digests (32 bytes each), in
 /// order. Reads every byte: seconds for gigabytes. @returns `unavailable` for a file that is no

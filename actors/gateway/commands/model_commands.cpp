@@ -3,7 +3,9 @@
 #include <string>
 #include <utility>
 
+#include "actors/gateway/commands/answer_json.hpp"
 #include "actors/gateway/commands/token_json.hpp"
+#include "messages/work_arguments.hpp"
 #include "protocol/body.hpp"
 
 namespace luna::commands {
@@ -19,8 +21,8 @@ constexpr protocol::int_range layers{-1000, -1};
 constexpr protocol::int_range tile_sides{1, 1 << 20};
 constexpr protocol::int_range picture_sides{0, 16384}; ///< as ComfyUI's CLIPTextEncodeSDXL
 
-/// What all requests to a model have in common.
-model_task make_task(const protocol::common_fields& common, task_kind kind, model_kind pool) {
+/// What all requests to a model have in common. @param kind of the work.
+model_task make_task(const protocol::common_fields& common, const char* kind, model_kind pool) {
   model_task task;
   task.header.kind = kind;
   task.header.pool_kind = pool;
@@ -29,6 +31,15 @@ model_task make_task(const protocol::common_fields& common, task_kind kind, mode
   task.header.reply_type = common.reply_type.value_or(dtype::f32);
   task.header.priority = static_cast<int8_t>(common.priority);
   return task;
+}
+
+/// A `render` that adds an answer's attributes, which are a `T`.
+template <class T, class Add>
+auto rendered(Add add) {
+  return [add](const task_answer& answer, protocol::json& header) {
+    if (answer.attributes.match_elements<T>())
+      add(header, answer.attributes.get_as<T>(0));
+  };
 }
 
 // -- VAE ---
@@ -79,20 +90,21 @@ result<std::vector<named_tensor>> read_only_tensor(const active_request& request
   return tensors;
 }
 
-result<void> run_vae(self_pointer self, uint64_t task, active_request& request, task_kind kind) {
-  auto encodes = kind == task_kind::vae_encode;
+result<void> run_vae(self_pointer self, uint64_t task, active_request& request, const char* kind,
+                     std::string_view input, bool answers_images) {
   field_reader in{request.in->header};
   auto common = read_common(self, request, in, {.model = model_use::required, .dtype = true});
   auto what = make_task(common, kind, model_kind::vae);
-  what.header.tiling = read_tiling(in);
-  if (encodes && what.header.reply_type == dtype::u8)
+  what.header.arguments = caf::make_message(read_tiling(in));
+  if (!answers_images && what.header.reply_type == dtype::u8)
     in.refuse("dtype", "\"f32\", \"f16\" or \"bf16\" for latents");
   if (auto ok = in.finish(); !ok)
     return ok;
-  auto tensors = read_only_tensor(request, encodes ? "pixels" : "latents");
+  auto tensors = read_only_tensor(request, input);
   if (!tensors)
     return fail(tensors);
   what.tensors = std::move(*tensors);
+  request.render = rendered<tiling_report>(add_tiling);
   run_model(self, task, std::move(what));
   return {};
 }
@@ -108,12 +120,14 @@ protocol::common_fields read_text_common(self_pointer self, active_request& requ
   return common;
 }
 
-void read_text_arguments(field_reader& in, text_arguments& x) {
+text_layer read_layer(field_reader& in) {
+  text_layer x;
   if (auto layer = in.optional_integer("layer", layers)) {
-    x.has_layer = true;
+    x.chosen = true;
     x.layer = static_cast<int32_t>(*layer);
   }
   x.projected = in.boolean_or("projected", true);
+  return x;
 }
 
 text_cleanup read_cleanup(field_reader& in) {
@@ -122,12 +136,14 @@ text_cleanup read_cleanup(field_reader& in) {
                        {"transformers4", text_cleanup::transformers4}});
 }
 
-void read_prompts(field_reader& in, text_arguments& x) {
+prompt_arguments read_prompts(field_reader& in) {
+  prompt_arguments x;
   x.positive = in.string("positive", longest_prompt);
   x.wants_negative = !in.is_null("negative");
   x.negative = in.string_or("negative", "", longest_prompt);
   x.cleanup = read_cleanup(in);
-  read_text_arguments(in, x);
+  x.layer = read_layer(in);
+  return x;
 }
 
 /// What SDXL's conditioning carries beside the prompt; the sampler reads it.
@@ -153,27 +169,32 @@ result<void> model_info(self_pointer self, uint64_t task, active_request& reques
     in.refuse("kind", "\"text\", \"vae\", \"vision\" or \"vlm\"");
   if (auto ok = in.finish(); !ok)
     return ok;
-  run_model(self, task, make_task(common, task_kind::info, *kind));
+  request.render = rendered<model_description>(add_description);
+  run_model(self, task, make_task(common, "model_info", *kind));
   return {};
 }
 
 result<void> vae_encode(self_pointer self, uint64_t task, active_request& request) {
-  return run_vae(self, task, request, task_kind::vae_encode);
+  return run_vae(self, task, request, "vae_encode", "pixels", false);
 }
 
 result<void> vae_decode(self_pointer self, uint64_t task, active_request& request) {
-  return run_vae(self, task, request, task_kind::vae_decode);
+  return run_vae(self, task, request, "vae_decode", "latents", true);
 }
 
 result<void> clip_tokenize(self_pointer self, uint64_t task, active_request& request) {
   field_reader in{request.in->header};
   auto common = read_common(self, request, in, {.model = model_use::required});
-  auto what = make_task(common, task_kind::tokenize, model_kind::text);
-  what.header.text.positive = in.string("text", longest_prompt);
-  what.header.text.cleanup = read_cleanup(in);
-  request.word_ids = in.boolean_or("return_word_ids", false);
+  auto what = make_task(common, "clip_tokenize", model_kind::text);
+  tokenize_arguments arguments;
+  arguments.text = in.string("text", longest_prompt);
+  arguments.cleanup = read_cleanup(in);
+  auto word_ids = in.boolean_or("return_word_ids", false);
   if (auto ok = in.finish(); !ok)
     return ok;
+  what.header.arguments = caf::make_message(std::move(arguments));
+  request.render = rendered<tokenize_answer>(
+    [word_ids](auto& header, auto& x) { header["tokens"] = to_json(x, word_ids); });
   run_model(self, task, std::move(what));
   return {};
 }
@@ -181,10 +202,11 @@ result<void> clip_tokenize(self_pointer self, uint64_t task, active_request& req
 result<void> clip_encode(self_pointer self, uint64_t task, active_request& request) {
   field_reader in{request.in->header};
   auto common = read_text_common(self, request, in);
-  auto what = make_task(common, task_kind::encode_text, model_kind::text);
-  read_prompts(in, what.header.text);
+  auto what = make_task(common, "clip_encode", model_kind::text);
+  auto arguments = read_prompts(in);
   if (auto ok = in.finish(); !ok)
     return ok;
+  what.header.arguments = caf::make_message(std::move(arguments));
   run_model(self, task, std::move(what));
   return {};
 }
@@ -192,19 +214,20 @@ result<void> clip_encode(self_pointer self, uint64_t task, active_request& reque
 result<void> clip_encode_sdxl(self_pointer self, uint64_t task, active_request& request) {
   field_reader in{request.in->header};
   auto common = read_text_common(self, request, in);
-  auto what = make_task(common, task_kind::encode_text, model_kind::text);
-  auto& text = what.header.text;
-  read_prompts(in, text);
-  text.pair = true;
-  text.positive_l = in.string_or("positive_l", text.positive, longest_prompt);
-  text.negative_l = in.string_or("negative_l", text.negative, longest_prompt);
+  auto what = make_task(common, "clip_encode", model_kind::text);
+  auto arguments = read_prompts(in);
+  arguments.pair = true;
+  arguments.positive_l = in.string_or("positive_l", arguments.positive, longest_prompt);
+  arguments.negative_l = in.string_or("negative_l", arguments.negative, longest_prompt);
   auto sizes = read_sizes(in);
   if (auto ok = in.finish(); !ok)
     return ok;
-  protocol::json fields{{"positive", sizes}};
-  if (text.wants_negative)
-    fields["negative"] = sizes;
-  request.reply_fields = protocol::dump_header(fields);
+  request.render = [sizes, both = arguments.wants_negative](const task_answer&, auto& header) {
+    header["positive"] = sizes;
+    if (both)
+      header["negative"] = sizes;
+  };
+  what.header.arguments = caf::make_message(std::move(arguments));
   run_model(self, task, std::move(what));
   return {};
 }
@@ -212,15 +235,17 @@ result<void> clip_encode_sdxl(self_pointer self, uint64_t task, active_request& 
 result<void> clip_encode_from_tokens(self_pointer self, uint64_t task, active_request& request) {
   field_reader in{request.in->header};
   auto common = read_text_common(self, request, in);
-  auto what = make_task(common, task_kind::encode_tokens, model_kind::text);
-  what.header.text.tokens = read_tokens(in);
-  read_text_arguments(in, what.header.text);
+  auto what = make_task(common, "clip_encode_from_tokens", model_kind::text);
+  token_arguments arguments;
+  read_tokens(in, arguments);
+  arguments.layer = read_layer(in);
   if (auto ok = in.finish(); !ok)
     return ok;
   auto tensors = protocol::read_body(request.in->body);
   if (!tensors)
     return fail(tensors);
   what.tensors = std::move(*tensors);
+  what.header.arguments = caf::make_message(std::move(arguments));
   run_model(self, task, std::move(what));
   return {};
 }

@@ -1,8 +1,11 @@
 #include "actors/gateway/commands/token_json.hpp"
 
+#include <algorithm>
 #include <limits>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "models/tokenizers/text_tokens.hpp"
 
@@ -33,21 +36,33 @@ std::optional<int32_t> read_index(const json& x) {
   return std::nullopt;
 }
 
-bool read_embedding(const json& x, token& to) {
+/// The index of a tensor's name among those that tokens point to.
+int32_t index_of(std::vector<std::string>& names, std::string name) {
+  auto known = std::find(names.begin(), names.end(), name);
+  auto index = static_cast<int32_t>(known - names.begin());
+  if (known == names.end())
+    names.push_back(std::move(name));
+  return index;
+}
+
+bool read_embedding(const json& x, token_arguments& all, text_token& to) {
   if (x.size() != 2 || !x.contains("embedding") || !x.contains("row")
       || !x["embedding"].is_string())
     return false;
-  to.embedding = x["embedding"].get<std::string>();
+  auto name = x["embedding"].get<std::string>();
   auto row = read_index(x["row"]);
-  to.row = row.value_or(0);
-  return row && !to.embedding.empty() && to.embedding.size() <= longest_tensor_name;
+  if (!row || name.empty() || name.size() > longest_tensor_name)
+    return false;
+  to.row = *row;
+  to.embedding = index_of(all.embeddings, std::move(name));
+  return true;
 }
 
-bool read_entry(const json& x, token& to) {
+bool read_entry(const json& x, token_arguments& all, text_token& to) {
   if (!x.is_array() || x.size() < 2 || x.size() > 3 || !x[1].is_number())
     return false;
-  to.weight.value = x[1].get<double>();
-  if (!models::is_weight(to.weight.value))
+  to.weight = x[1].get<double>();
+  if (!models::is_weight(to.weight))
     return false;
   if (x.size() == 3) { // as clip_tokenize answers with word ids
     auto word = read_index(x[2]);
@@ -56,7 +71,7 @@ bool read_entry(const json& x, token& to) {
     to.word = *word;
   }
   if (x[0].is_object())
-    return read_embedding(x[0], to);
+    return read_embedding(x[0], all, to);
   auto id = read_index(x[0]);
   to.id = id.value_or(0);
   return id.has_value();
@@ -72,7 +87,7 @@ void refuse(field_reader& in, const std::string& place, std::string_view expecta
                     {}});
 }
 
-bool read_chunks(field_reader& in, const json& chunks, token_chunks& to) {
+bool read_chunks(field_reader& in, const json& chunks, token_arguments& all, keyed_chunks& to) {
   auto place = "." + to.key;
   if (!chunks.is_array())
     return refuse(in, place, "an array of chunks", chunks), false;
@@ -84,7 +99,7 @@ bool read_chunks(field_reader& in, const json& chunks, token_chunks& to) {
       return refuse(in, chunk_place, "an array of entries", chunk), false;
     to.chunks[i].resize(chunk.size());
     for (size_t k = 0; k < chunk.size(); ++k)
-      if (!read_entry(chunk[k], to.chunks[i][k]))
+      if (!read_entry(chunk[k], all, to.chunks[i][k]))
         return refuse(in, chunk_place + "[" + std::to_string(k) + "]", expected_entry, chunk[k]),
                false;
   }
@@ -93,35 +108,30 @@ bool read_chunks(field_reader& in, const json& chunks, token_chunks& to) {
 
 } // namespace
 
-std::vector<token_chunks> read_tokens(field_reader& in) {
-  std::vector<token_chunks> tokens;
+void read_tokens(field_reader& in, token_arguments& to) {
   auto* x = in.value("tokens");
-  if (x == nullptr || !x->is_object() || x->empty() || x->size() > most_keys) {
-    in.refuse("tokens", expected_tokens);
-    return tokens;
-  }
+  if (x == nullptr || !x->is_object() || x->empty() || x->size() > most_keys)
+    return in.refuse("tokens", expected_tokens);
   for (auto& [key, chunks] : x->items()) {
-    if (key.empty() || key.size() > longest_key) {
-      in.refuse("tokens", expected_tokens);
-      return tokens;
-    }
-    tokens.push_back({key, {}});
-    if (!read_chunks(in, chunks, tokens.back()))
-      return tokens;
+    if (key.empty() || key.size() > longest_key)
+      return in.refuse("tokens", expected_tokens);
+    to.tokens.push_back({key, {}});
+    if (!read_chunks(in, chunks, to, to.tokens.back()))
+      return;
   }
-  return tokens;
 }
 
-json to_json(const std::vector<token_chunks>& tokens, bool word_ids) {
+json to_json(const tokenize_answer& answer, bool word_ids) {
   auto result = json::object();
-  for (auto& [key, chunks] : tokens) {
+  for (auto& [key, chunks] : answer.tokens) {
     auto rows = json::array();
     for (auto& chunk : chunks) {
       auto row = json::array();
       for (auto& x : chunk) {
         json id = x.id;
-        if (!x.embedding.empty())
-          id = json{{"embedding", x.embedding}, {"row", x.row}};
+        if (x.embedding >= 0)
+          id = json{{"embedding", answer.embeddings.at(static_cast<size_t>(x.embedding))},
+                    {"row", x.row}};
         auto entry = json::array({std::move(id), x.weight.value});
         if (word_ids)
           entry.push_back(x.word);

@@ -1,9 +1,6 @@
 #pragma once
 
-#include <vector>
-
-#include "base/result.hpp"
-#include "messages/model_task.hpp"
+#include "base/text_arguments.hpp"
 #include "protocol/fields.hpp"
 #include "protocol/header_json.hpp"
 
@@ -15,11 +12,11 @@ namespace luna::commands {
 /// from anybody, and every entry is used as an index or a factor. So ids are whole numbers of 31
 /// bits, weights are finite, and the message names the entry that is not: 'tokens.l[0][3]'.
 
-/// Reads the field `tokens`. Problems stay in the reader. Whether ids, rows and lengths fit the
-/// model is for the model to say.
-std::vector<token_chunks> read_tokens(protocol::field_reader& in);
+/// Reads the field `tokens` into the arguments. Problems stay in the reader. Whether ids, rows and
+/// lengths fit the model is for the model to say.
+void read_tokens(protocol::field_reader& in, token_arguments& to);
 
-/// The JSON of the reply. @param word_ids whether entries have their word's number as the third.
-protocol::json to_json(const std::vector<token_chunks>& tokens, bool word_ids);
+/// The tokens of a reply. @param word_ids whether entries have their word's number as the third.
+protocol::json to_json(const tokenize_answer& answer, bool word_ids);
 
 } // namespace luna::commands

@@ -13,6 +13,10 @@
 #include "held_promise.hpp"
 #include "messages/actors.hpp"
 #include "messages/error.hpp"
+#include "messages/work_arguments.hpp"
+#include "models/family.hpp"
+#include "models/text/clip_layout.hpp"
+#include "models/vae/taesd_layout.hpp"
 
 /// Collaborators of catalog, devices and pools that do what a test says.
 namespace luna::testing {
@@ -40,15 +44,19 @@ inline std::shared_ptr<resolved_model> fake_model(const std::string& name,
   facts.token_keys = {"l"};
   facts.layers = 2;
   facts.cond_width = 8;
-  if (kind == model_kind::text)
-    facts.towers = {{.key = "l",
-                     .layers = 2,
-                     .width = 8,
-                     .heads = 1,
-                     .inner = 8,
-                     .vocabulary = 100,
-                     .positions = 4}};
-  facts.dims.width = 8;
+  if (kind == model_kind::text) {
+    facts.served_by = &models::clip_family;
+    facts.own = models::clip_facts{{.key = "l",
+                                    .layers = 2,
+                                    .width = 8,
+                                    .heads = 1,
+                                    .inner = 8,
+                                    .vocabulary = 100,
+                                    .positions = 4}};
+  } else {
+    facts.served_by = &models::taesd_family;
+    facts.own = models::taesd_facts{8, 4, 1};
+  }
   return model;
 }
 
@@ -66,13 +74,13 @@ struct worker_desk {
   worker_actor worker; ///< the one that lives now
   int started = 0;
 
-  /// Answers the oldest job: every item gets a tensor named after its task.
+  /// Answers the oldest job: every item says its task where an image says its tiles.
   void finish(uint64_t weight_bytes = 100) {
     auto report = std::make_shared<work_report>();
     report->weight_bytes = weight_bytes;
     for (auto& item : jobs.front().order->items) {
-      model_result answer;
-      answer.answer.attributes = R"({"task":)" + std::to_string(item.task) + "}";
+      models::work_answer answer;
+      answer.attributes = tiling_report{true, static_cast<int32_t>(item.task)};
       report->answers.push_back(std::move(answer));
     }
     finish(report);
@@ -116,6 +124,11 @@ inline worker_actor::behavior_type fake_worker(worker_actor::pointer self,
             desk->held_unloads.push_back(promise);
             return promise.promise();
           }};
+}
+
+/// Which task a fake worker answered, of an image.
+inline uint64_t task_of(const model_result& x) {
+  return static_cast<uint64_t>(x.answer.attributes.get_as<tiling_report>(0).tiles);
 }
 
 /// Kills an actor before it reads what is in its mailbox: a message of high priority overtakes it.

@@ -11,6 +11,7 @@
 #include "messages/error.hpp"
 #include "messages/node_view.hpp"
 #include "messages/tensor_chunk.hpp"
+#include "messages/work_arguments.hpp"
 
 namespace luna::testing {
 

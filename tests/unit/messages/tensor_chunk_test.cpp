@@ -9,6 +9,7 @@
 #include "base/tensor_landing.hpp"
 #include "messages/node_view.hpp"
 #include "messages/tensor_chunk.hpp"
+#include "messages/work_arguments.hpp"
 
 using namespace luna;
 

@@ -26,11 +26,12 @@ BOOST_AUTO_TEST_CASE(names_of_devices_that_are_not_there_are_refused) {
 BOOST_AUTO_TEST_CASE(a_load_names_a_device_or_precision_that_it_cannot_have) {
   std::vector files{test::file_of(LUNA_TEST_MODELS "/clip_l.safetensors")};
   auto facts = test::value(inspect_model(model_kind::text, files));
+  BOOST_TEST((test::load_text_encoder(files, facts, {"cuda:99", "exact"}, {}).error().code
+              == ec::bad_request));
   BOOST_TEST(
-    (load_text_encoder(files, facts, {"cuda:99", "exact"}, {}).error().code == ec::bad_request));
-  BOOST_TEST(
-    (load_text_encoder(files, facts, {"cpu", "sloppy"}, {}).error().code == ec::bad_request));
-  BOOST_TEST((load_vae(files, facts, {}, {}).error().code == ec::unsupported_model));
+    (test::load_text_encoder(files, facts, {"cpu", "sloppy"}, {}).error().code == ec::bad_request));
+  facts.served_by = nullptr;
+  BOOST_TEST((load_model(files, facts, {}, {}).error().code == ec::unsupported_model));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -136,10 +136,36 @@ boost::test_tools::assertion_result memory_can_be_measured(boost::unit_test::tes
   return no;
 }
 
+namespace {
+
+/// The model as what it is.
+template <class Model>
+result<std::unique_ptr<Model>> narrow(result<std::unique_ptr<models::loaded_model>> model) {
+  if (!model)
+    return fail(model);
+  BOOST_REQUIRE(dynamic_cast<Model*>(model->get()) != nullptr);
+  return std::unique_ptr<Model>{static_cast<Model*>(model->release())};
+}
+
+} // namespace
+
+result<std::unique_ptr<models::text_encoder>>
+load_text_encoder(std::span<const models::model_file> files, const models::model_facts& facts,
+                  const models::load_options& options, const models::run_context& context) {
+  return narrow<models::text_encoder>(models::load_model(files, facts, options, context));
+}
+
+result<std::unique_ptr<models::vae>> load_vae(std::span<const models::model_file> files,
+                                              const models::model_facts& facts,
+                                              const models::load_options& options,
+                                              const models::run_context& context) {
+  return narrow<models::vae>(models::load_model(files, facts, options, context));
+}
+
 std::unique_ptr<models::text_encoder> load_text(const std::vector<models::model_file>& files) {
   models::init_worker_thread(1);
   auto facts = value(models::inspect_model(model_kind::text, files));
-  return value(models::load_text_encoder(files, facts, {}, {}));
+  return value(load_text_encoder(files, facts, {}, {}));
 }
 
 std::unique_ptr<models::text_encoder> load_clip(std::string_view name) {

@@ -12,6 +12,7 @@
 
 #include "base/safetensors.hpp"
 #include "base/tensor_block.hpp"
+#include "models/family.hpp"
 #include "models/run_context.hpp"
 #include "models/text/text_encoder.hpp"
 #include "models/tokenizers/tokenizer.hpp"
@@ -70,6 +71,15 @@ T value(result<T> x) {
     throw std::runtime_error(std::string{to_string(x.error().code)} + ": " + x.error().message);
   return std::move(*x);
 }
+
+/// A loaded text encoder or VAE, or why not.
+result<std::unique_ptr<models::text_encoder>>
+load_text_encoder(std::span<const models::model_file> files, const models::model_facts& facts,
+                  const models::load_options& options, const models::run_context& context);
+result<std::unique_ptr<models::vae>> load_vae(std::span<const models::model_file> files,
+                                              const models::model_facts& facts,
+                                              const models::load_options& options,
+                                              const models::run_context& context);
 
 /// A text encoder of those files, loaded on the CPU.
 std::unique_ptr<models::text_encoder> load_text(const std::vector<models::model_file>& files);

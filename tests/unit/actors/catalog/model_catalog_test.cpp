@@ -1,5 +1,3 @@
-#include <nlohmann/json.hpp>
-
 #include <filesystem>
 
 #include "actors/catalog/model_catalog.hpp"
@@ -16,7 +14,6 @@ namespace {
 
 using listing_pointer = std::shared_ptr<const model_listing>;
 using model_pointer = std::shared_ptr<const resolved_model>;
-using json = nlohmann::json;
 
 struct fixture : actor_fixture {
   temporary_folder root;
@@ -46,11 +43,8 @@ struct fixture : actor_fixture {
     return ask<model_pointer>(uut, resolve_atom_v, kind, model_ref{{name}, ""});
   }
 
-  result<json> info(const std::string& name, model_kind kind = model_kind::vae) {
-    auto text = ask<std::string>(uut, info_atom_v, kind, model_ref{{name}, ""});
-    if (!text)
-      return fail(text);
-    return json::parse(*text);
+  result<model_description> info(const std::string& name, model_kind kind = model_kind::vae) {
+    return ask<model_description>(uut, info_atom_v, kind, model_ref{{name}, ""});
   }
 
   /// Makes all folders look as if nothing had come or gone for an hour.
@@ -132,7 +126,7 @@ BOOST_AUTO_TEST_CASE(a_replaced_file_is_another_model_of_the_same_place) {
 BOOST_AUTO_TEST_CASE(another_file_of_the_same_size_and_time_is_another_model) {
   auto path = put_vae();
   auto before = resolve("mine").value();
-  auto hash = info("mine").value()["hash"];
+  auto hash = info("mine").value().hash;
   auto time = std::filesystem::last_write_time(path);
   auto other = root.write("vae/other.partial", tiny_vae{}.file() + ' ');
   std::filesystem::resize_file(other, before->files[0].bytes);
@@ -238,24 +232,24 @@ BOOST_AUTO_TEST_CASE(the_listing_tells_the_family_once_it_is_known) {
 BOOST_AUTO_TEST_CASE(info_of_a_vae_tells_what_a_proxy_needs) {
   auto path = put_vae();
   auto x = info("mine").value();
-  BOOST_TEST(x["family"] == "taesd");
-  BOOST_TEST(x["latent_channels"] == 4);
-  BOOST_TEST(x["latent_dim"] == 2);
-  BOOST_TEST(x["downscale_ratio"] == 8);
-  BOOST_TEST(x["upscale_ratio"] == 8);
-  BOOST_TEST(x["output_channels"] == 3);
-  BOOST_TEST(!x["weight_keys"].empty());
+  BOOST_TEST(x.family == "taesd");
+  BOOST_TEST(x.latent_channels == 4);
+  BOOST_TEST(x.latent_dim == 2);
+  BOOST_TEST(x.downscale_ratio == 8);
+  BOOST_TEST(x.upscale_ratio == 8);
+  BOOST_TEST(x.output_channels == 3);
+  BOOST_TEST(!x.weight_keys.empty());
   std::vector files{models::stat_model_file(path).value()};
-  BOOST_TEST(x["hash"] == models::hash_model(files).value());
+  BOOST_TEST(x.hash == models::hash_model(files).value());
 }
 
 BOOST_AUTO_TEST_CASE(info_of_a_text_encoder_tells_keys_and_layers) {
   put_clip();
   auto x = info("clip_l.safetensors", model_kind::text).value();
-  BOOST_TEST(x["type"] == "stable_diffusion");
-  BOOST_TEST(x["token_keys"] == json({"l"}));
-  BOOST_TEST(x["layers"].get<int>() > 0);
-  BOOST_TEST(!x.contains("latent_channels"));
+  BOOST_TEST(x.type == "stable_diffusion");
+  BOOST_TEST(x.token_keys == std::vector<std::string>{"l"}, boost::test_tools::per_element());
+  BOOST_TEST(x.layers > 0);
+  BOOST_TEST((x.kind == model_kind::text));
 }
 
 BOOST_AUTO_TEST_CASE(info_of_an_unknown_model_is_an_error) {
@@ -264,11 +258,11 @@ BOOST_AUTO_TEST_CASE(info_of_an_unknown_model_is_an_error) {
 
 BOOST_AUTO_TEST_CASE(a_hash_is_computed_once_per_file_version) {
   auto path = put_vae();
-  auto first = info("mine").value()["hash"];
+  auto first = info("mine").value().hash;
   auto& state = state_of<model_catalog_state>(uut);
   self->send_exit(state.hasher, caf::exit_reason::kill); // the known hash needs none
   run();
-  BOOST_TEST(info("mine").value()["hash"] == first);
+  BOOST_TEST(info("mine").value().hash == first);
   BOOST_TEST(state.hashes.size() == 1u);
   std::filesystem::last_write_time(path, std::filesystem::last_write_time(path) + 1s);
   info("mine").value();
@@ -283,10 +277,10 @@ BOOST_AUTO_TEST_CASE(a_file_that_is_replaced_before_it_is_hashed_is_hashed_as_th
     BOOST_REQUIRE(scheduler.try_run_once());
   std::filesystem::last_write_time(path, std::filesystem::last_write_time(path) + 1s);
   run();
-  auto text = receive<std::string>(pending);
-  BOOST_REQUIRE(text.has_value());
+  auto told = receive<model_description>(pending);
+  BOOST_REQUIRE(told.has_value());
   std::vector files{models::stat_model_file(path).value()};
-  BOOST_TEST(json::parse(*text)["hash"] == models::hash_model(files).value());
+  BOOST_TEST(told->hash == models::hash_model(files).value());
   BOOST_TEST(state.waiting.empty());
 }
 
@@ -298,7 +292,7 @@ BOOST_AUTO_TEST_CASE(a_dead_hasher_fails_its_askers_and_is_replaced) {
     BOOST_REQUIRE(scheduler.try_run_once());
   kill_before_its_mail(state.hasher);
   run();
-  BOOST_TEST(!receive<std::string>(pending));
+  BOOST_TEST(!receive<model_description>(pending));
   BOOST_TEST(static_cast<bool>(info("mine")));
 }
 

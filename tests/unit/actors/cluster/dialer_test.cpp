@@ -8,6 +8,7 @@
 #include "actors/cluster/dialer.hpp"
 #include "actors/cluster/keeper_actor.hpp"
 #include "fixture.hpp"
+#include "messages/work_arguments.hpp"
 #include "tests/unit/why.hpp"
 
 // With real sockets on loopback: what it decides depends on what the kernel says.

@@ -20,7 +20,7 @@ catalog_actor::behavior_type fixed_catalog(catalog_actor::pointer, std::vector<m
              const model_ref&) -> caf::result<std::shared_ptr<const resolved_model>> {
             return make_error(ec::internal, "not asked in this test");
           },
-          [](info_atom, model_kind, const model_ref&) { return std::string{}; },
+          [](info_atom, model_kind, const model_ref&) { return model_description{}; },
           [rows](list_atom) -> listing_ptr {
             auto listing = std::make_shared<model_listing>();
             listing->revision = 2;

@@ -66,7 +66,7 @@ BOOST_AUTO_TEST_CASE(a_need_above_the_budget_never_fits) {
   x.working_bytes = 400;
   BOOST_TEST((uut.fit(x) == 400u));
   x.weight_bytes = 1001;
-  x.least_working_bytes = 1;
+  x.min_working_bytes = 1;
   BOOST_TEST(!uut.fit(x));
 }
 
@@ -75,9 +75,9 @@ BOOST_AUTO_TEST_CASE(less_working_memory_is_granted_where_the_request_can_do_wit
   x.key = "a";
   x.weight_bytes = 600;
   x.working_bytes = 5000;
-  x.least_working_bytes = 300;
+  x.min_working_bytes = 300;
   BOOST_TEST((uut.fit(x) == 400u)); // all that the weights leave
-  x.least_working_bytes = 401;
+  x.min_working_bytes = 401;
   BOOST_TEST(!uut.fit(x));
 }
 

@@ -20,6 +20,7 @@
 #include "messages/error.hpp"
 #include "messages/node_view.hpp"
 #include "messages/tensor_chunk.hpp"
+#include "messages/work_arguments.hpp"
 #include "protocol/client.hpp"
 #include "session_fakes.hpp"
 
@@ -51,10 +52,12 @@ inline pool_actor::behavior_type numbering_pool(pool_actor::pointer self,
                                                 std::shared_ptr<held_work> work) {
   auto waiting = std::make_shared<std::map<uint64_t, caf::typed_response_promise<model_result>>>();
   return {[self, work, waiting](run_atom, const model_task& task) -> caf::result<model_result> {
-            auto& tiling = task.header.tiling;
+            auto& arguments = task.header.arguments;
+            auto tiling = arguments.match_elements<vae_tiling>() ? arguments.get_as<vae_tiling>(0)
+                                                                 : vae_tiling{};
             if (tiling.mode != tiling_mode::off)
               return model_result{
-                {"{}", {}}, {{"images", numbered_bytes(static_cast<uint32_t>(tiling.tile_width))}}};
+                {}, {{"images", numbered_bytes(static_cast<uint32_t>(tiling.tile_width))}}};
             auto promise = self->make_response_promise<model_result>();
             waiting->emplace(task.header.id, promise);
             ++work->held;
@@ -70,7 +73,7 @@ inline pool_actor::behavior_type numbering_pool(pool_actor::pointer self,
           },
           [waiting](reset_atom) { // releases all
             for (auto& [id, promise] : *waiting)
-              promise.deliver(model_result{{"{}", {}}, {}});
+              promise.deliver(model_result{});
             return std::exchange(*waiting, {}).size();
           },
           [](drain_atom) { return true; }, [](status_atom) { return pool_row{}; }};

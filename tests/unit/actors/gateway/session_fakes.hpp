@@ -45,6 +45,18 @@ inline connection_actor::behavior_type fake_connection(connection_actor::pointer
           [desk](drop_atom, const client_answer& x) { desk->dropped.push_back(x); }};
 }
 
+/// The arguments of a task.
+template <class T>
+const T& arguments_of(const task_header& x) {
+  BOOST_REQUIRE(x.arguments.match_elements<T>());
+  return x.arguments.get_as<T>(0);
+}
+
+/// The answer of a VAE, as it travels.
+inline caf::message tiles(int32_t count) {
+  return caf::make_message(tiling_report{count > 0, count});
+}
+
 /// What a pool was asked; its answers wait here until the test gives them.
 struct pool_desk {
   struct job {
@@ -54,7 +66,7 @@ struct pool_desk {
   std::deque<job> jobs;
   std::vector<uint64_t> cancelled;
 
-  void answer(std::string attributes, std::vector<named_tensor> tensors = {}) {
+  void answer(caf::message attributes = {}, std::vector<named_tensor> tensors = {}) {
     jobs.front().promise.deliver(model_result{{std::move(attributes), {}}, std::move(tensors)});
     jobs.pop_front();
   }

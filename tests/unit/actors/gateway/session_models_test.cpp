@@ -12,17 +12,17 @@ BOOST_AUTO_TEST_CASE(decodes_latents_with_the_defaults) {
   ask(1, decode_request(), latents());
   BOOST_REQUIRE_EQUAL(pool->jobs.size(), 1u);
   auto& task = pool->jobs.front().task;
-  BOOST_CHECK(task.header.kind == task_kind::vae_decode);
+  BOOST_CHECK_EQUAL(task.header.kind, "vae_decode");
   BOOST_CHECK(task.header.pool_kind == model_kind::vae);
   BOOST_CHECK(task.header.reply_type == dtype::f32);
-  BOOST_CHECK(task.header.tiling.mode == tiling_mode::automatic);
-  BOOST_CHECK_EQUAL(task.header.tiling.overlap, -1);
+  BOOST_CHECK(arguments_of<vae_tiling>(task.header).mode == tiling_mode::automatic);
+  BOOST_CHECK_EQUAL(arguments_of<vae_tiling>(task.header).overlap, -1);
   BOOST_CHECK(task.tensors.at(0).tensor.shape() == (std::vector<int64_t>{1, 4, 2, 2}));
-  pool->answer(R"({"tiled":false,"tiles":1})", {zeros("images", {1, 16, 16, 3})});
+  pool->answer(tiles(0), {zeros("images", {1, 16, 16, 3})});
   run();
   auto x = answer();
   BOOST_CHECK_EQUAL(x.id, 1u);
-  BOOST_CHECK_EQUAL(x.header, R"({"tiled":false,"tiles":1})");
+  BOOST_CHECK_EQUAL(x.header, R"({"tiled":false,"tiles":0})");
   BOOST_CHECK_EQUAL(x.tensors.at(0).name, "images");
 }
 
@@ -37,11 +37,12 @@ BOOST_AUTO_TEST_CASE(passes_on_how_to_tile) {
                  {"priority", -1}});
   ask(1, header, latents());
   auto& task = pool->jobs.front().task.header;
-  BOOST_CHECK(task.tiling.mode == tiling_mode::on);
-  BOOST_CHECK(task.tiling.method == tiling_method::comfyui);
-  BOOST_CHECK_EQUAL(task.tiling.tile_width, 96);
-  BOOST_CHECK_EQUAL(task.tiling.tile_height, 32);
-  BOOST_CHECK_EQUAL(task.tiling.overlap, 8);
+  auto& tiling = arguments_of<vae_tiling>(task);
+  BOOST_CHECK(tiling.mode == tiling_mode::on);
+  BOOST_CHECK(tiling.method == tiling_method::comfyui);
+  BOOST_CHECK_EQUAL(tiling.tile_width, 96);
+  BOOST_CHECK_EQUAL(tiling.tile_height, 32);
+  BOOST_CHECK_EQUAL(tiling.overlap, 8);
   BOOST_CHECK(task.reply_type == dtype::u8);
   BOOST_CHECK_EQUAL(task.priority, -1);
 }
@@ -50,9 +51,9 @@ BOOST_AUTO_TEST_CASE(encodes_pixels) {
   ask(1, {{"cmd", "vae_encode"}, {"model", "vae.safetensors"}, {"tile_size", 256}},
       {zeros("pixels", {1, 16, 16, 3})});
   auto& task = pool->jobs.front().task.header;
-  BOOST_CHECK(task.kind == task_kind::vae_encode);
-  BOOST_CHECK_EQUAL(task.tiling.tile_width, 256);
-  BOOST_CHECK_EQUAL(task.tiling.tile_height, 256);
+  BOOST_CHECK_EQUAL(task.kind, "vae_encode");
+  BOOST_CHECK_EQUAL(arguments_of<vae_tiling>(task).tile_width, 256);
+  BOOST_CHECK_EQUAL(arguments_of<vae_tiling>(task).tile_height, 256);
 }
 
 BOOST_AUTO_TEST_CASE(refuses_wrong_vae_requests_by_name) {
@@ -92,7 +93,7 @@ BOOST_AUTO_TEST_CASE(refuses_a_body_that_is_no_safetensors) {
 BOOST_AUTO_TEST_CASE(says_how_many_images_fit_when_a_reply_passes_the_limit) {
   context->limits.body_bytes = 20000; // an image of 16 x 16 has 3072
   ask(1, decode_request(), latents());
-  pool->answer("{}", {zeros("images", {8, 16, 16, 3})});
+  pool->answer({}, {zeros("images", {8, 16, 16, 3})});
   run();
   auto x = problem();
   check(x, ec::bad_request, "6 images");
@@ -108,13 +109,13 @@ BOOST_AUTO_TEST_CASE(tokenizes_with_and_without_word_ids) {
             {"text", "a cat"},
             {"return_word_ids", word_ids}});
     auto& job = pool->jobs.front();
-    BOOST_CHECK(job.task.header.kind == task_kind::tokenize);
-    BOOST_CHECK_EQUAL(job.task.header.text.positive, "a cat");
+    BOOST_CHECK_EQUAL(job.task.header.kind, "clip_tokenize");
+    BOOST_CHECK_EQUAL(arguments_of<tokenize_arguments>(job.task.header).text, "a cat");
     model_result x;
-    x.answer.attributes = R"({"warnings":[{"code":"embedding","message":"w"}]})";
-    token plain{49406, real{1.0}, "", 0, 0};
-    token embedded{0, real{1.25}, "e0", 3, 2};
-    x.answer.tokens = {{"l", {{plain, embedded}}}};
+    x.answer.warnings = {{"embedding", "w", 0}};
+    text_token plain{49406, 1.0, -1, 0, 0};
+    text_token embedded{0, 1.25, 0, 3, 2};
+    x.answer.attributes = caf::make_message(tokenize_answer{{{"l", {{plain, embedded}}}}, {"e0"}});
     x.tensors = {zeros("e0", {4, 8})};
     job.promise.deliver(std::move(x));
     pool->jobs.pop_front();
@@ -138,7 +139,10 @@ BOOST_AUTO_TEST_CASE(hands_the_wanted_clean_up_of_text_on_with_every_prompt) {
             {"model", "clip.safetensors"},
             {field, "a"},
             {"text_cleanup", "transformers4"}});
-    BOOST_CHECK(pool->jobs.front().task.header.text.cleanup == text_cleanup::transformers4);
+    auto& header = pool->jobs.front().task.header;
+    auto cleanup = header.kind == "clip_tokenize" ? arguments_of<tokenize_arguments>(header).cleanup
+                                                  : arguments_of<prompt_arguments>(header).cleanup;
+    BOOST_CHECK(cleanup == text_cleanup::transformers4);
     pool->jobs.front().promise.deliver(model_result{});
     pool->jobs.pop_front();
     run();
@@ -158,16 +162,16 @@ BOOST_AUTO_TEST_CASE(encodes_prompts_and_leaves_out_a_negative_that_is_null) {
           {"positive", "a"},
           {"negative", nullptr},
           {"layer", nullptr}});
-  auto& first = pool->jobs[0].task.header.text;
+  auto& first = arguments_of<prompt_arguments>(pool->jobs[0].task.header);
   BOOST_CHECK(first.wants_negative);
   BOOST_CHECK_EQUAL(first.negative, "");
-  BOOST_CHECK(first.has_layer);
-  BOOST_CHECK_EQUAL(first.layer, -2);
-  BOOST_CHECK(!first.projected);
-  auto& second = pool->jobs[1].task.header.text;
+  BOOST_CHECK(first.layer.chosen);
+  BOOST_CHECK_EQUAL(first.layer.layer, -2);
+  BOOST_CHECK(!first.layer.projected);
+  auto& second = arguments_of<prompt_arguments>(pool->jobs[1].task.header);
   BOOST_CHECK(!second.wants_negative);
-  BOOST_CHECK(!second.has_layer);
-  BOOST_CHECK(second.projected);
+  BOOST_CHECK(!second.layer.chosen);
+  BOOST_CHECK(second.layer.projected);
 }
 
 BOOST_AUTO_TEST_CASE(encodes_sdxls_pair_and_gives_the_sizes_back) {
@@ -178,12 +182,12 @@ BOOST_AUTO_TEST_CASE(encodes_sdxls_pair_and_gives_the_sizes_back) {
           {"width", 832},
           {"crop_h", 16}});
   auto& job = pool->jobs.front();
-  auto& text = job.task.header.text;
+  auto& text = arguments_of<prompt_arguments>(job.task.header);
   BOOST_CHECK(text.pair);
   BOOST_CHECK_EQUAL(text.positive, "a");
   BOOST_CHECK_EQUAL(text.positive_l, "b");
   BOOST_CHECK_EQUAL(text.negative_l, "");
-  pool->answer("{}");
+  pool->answer();
   run();
   auto header = reply();
   BOOST_CHECK_EQUAL(header["positive"]["width"], 832);
@@ -215,13 +219,16 @@ BOOST_AUTO_TEST_CASE(encodes_given_tokens_and_embeddings) {
   ask(1, {{"cmd", "clip_encode_from_tokens"}, {"model", "clip.safetensors"}, {"tokens", tokens}},
       {zeros("e", {4, 8})});
   auto& task = pool->jobs.front().task;
-  BOOST_CHECK(task.header.kind == task_kind::encode_tokens);
-  auto& chunks = task.header.text.tokens;
+  BOOST_CHECK_EQUAL(task.header.kind, "clip_encode_from_tokens");
+  auto& arguments = arguments_of<token_arguments>(task.header);
+  auto& chunks = arguments.tokens;
   BOOST_REQUIRE_EQUAL(chunks.size(), 1u);
   BOOST_CHECK_EQUAL(chunks[0].key, "l");
-  BOOST_CHECK((chunks[0].chunks
-               == std::vector<std::vector<token>>{
-                 {{1, real{1.0}, "", 0, 0}, {0, real{0.5}, "e", 2, 0}, {3, real{2.0}, "", 0, 7}}}));
+  BOOST_CHECK(
+    (chunks[0].chunks
+     == std::vector<token_chunk>{{{1, 1.0, -1, 0, 0}, {0, 0.5, 0, 2, 0}, {3, 2.0, -1, 0, 7}}}));
+  BOOST_TEST(arguments.embeddings == std::vector<std::string>{"e"},
+             boost::test_tools::per_element());
   BOOST_CHECK_EQUAL(task.tensors.at(0).name, "e");
 }
 
@@ -265,9 +272,11 @@ BOOST_AUTO_TEST_CASE(refuses_lora_and_wrong_text_fields) {
 BOOST_AUTO_TEST_CASE(asks_a_pool_for_model_info) {
   ask(1, {{"cmd", "model_info"}, {"model", "clip.safetensors"}, {"kind", "text"}});
   auto& task = pool->jobs.front().task.header;
-  BOOST_CHECK(task.kind == task_kind::info);
+  BOOST_CHECK_EQUAL(task.kind, "model_info");
   BOOST_CHECK(task.pool_kind == model_kind::text);
-  pool->answer(R"({"family":"clip_l"})");
+  model_description told;
+  told.family = "clip_l";
+  pool->answer(caf::make_message(told));
   run();
   BOOST_CHECK_EQUAL(reply()["family"], "clip_l");
   check(refusal({{"cmd", "model_info"}, {"model", "x"}, {"kind", "lora"}}), ec::bad_request,
@@ -287,7 +296,7 @@ BOOST_AUTO_TEST_CASE(sends_a_task_to_another_node_by_the_exchange) {
   BOOST_REQUIRE_EQUAL(exchange->jobs.size(), 1u);
   BOOST_CHECK_EQUAL(exchange->jobs.front().to.node, "beta");
   BOOST_CHECK_EQUAL(exchange->jobs.front().task.tensors.size(), 1u);
-  exchange->jobs.front().promise.deliver(model_result{{"{}", {}}, {zeros("images", {1, 8, 8, 3})}});
+  exchange->jobs.front().promise.deliver(model_result{{}, {zeros("images", {1, 8, 8, 3})}});
   run();
   BOOST_CHECK_EQUAL(answer().tensors.size(), 1u);
 }
@@ -302,7 +311,7 @@ BOOST_AUTO_TEST_CASE(runs_once_more_elsewhere_when_a_node_dies) {
   pass(200ms);
   BOOST_REQUIRE_EQUAL(other_pool->jobs.size(), 1u);
   BOOST_CHECK_EQUAL(other_pool->jobs.front().task.tensors.size(), 1u);
-  other_pool->answer(R"({"tiled":false})");
+  other_pool->answer(tiles(0));
   run();
   BOOST_CHECK_EQUAL(reply()["tiled"], false);
 }

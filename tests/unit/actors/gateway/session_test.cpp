@@ -119,12 +119,12 @@ BOOST_AUTO_TEST_CASE(does_not_give_a_late_answer_to_a_new_request_of_the_same_id
   run();
   answer();
   ask(7, decode_request(), latents());
-  pool->answer(R"({"of":"the first"})");
+  pool->answer(tiles(1));
   run();
   BOOST_CHECK(client->answers.empty());
-  pool->answer(R"({"of":"the second"})");
+  pool->answer(tiles(2));
   run();
-  BOOST_CHECK_EQUAL(reply()["of"], "the second");
+  BOOST_CHECK_EQUAL(reply()["tiles"], 2);
 }
 
 BOOST_AUTO_TEST_CASE(ignores_a_cancel_of_an_unknown_id) {
@@ -176,7 +176,7 @@ BOOST_AUTO_TEST_CASE(an_answered_request_leaves_no_timer_behind) {
   header["deadline_ms"] = 24 * 3600 * 1000;
   ask(1, header, latents());
   BOOST_CHECK_EQUAL(timers_for_later(), 1u);
-  pool->answer("{}");
+  pool->answer();
   run();
   reply();
   BOOST_CHECK_EQUAL(timers_for_later(), 0u);
@@ -189,7 +189,7 @@ BOOST_AUTO_TEST_CASE(a_request_that_met_a_pool_that_stops_goes_to_another) {
   run();
   pass(200ms);
   BOOST_REQUIRE_EQUAL(other_pool->jobs.size(), 1u);
-  other_pool->answer("{}");
+  other_pool->answer();
   run();
   reply();
 }

@@ -105,7 +105,7 @@ BOOST_AUTO_TEST_CASE(a_prompt_is_prepared_again_for_the_new_file) {
   worker->refuse(replaced);
   run();
   BOOST_REQUIRE_EQUAL(worker->jobs.size(), 1u);
-  BOOST_TEST(worker->jobs.at(0).order->items.at(0).texts.size() == 1u);
+  BOOST_TEST(worker->jobs.at(0).order->items.at(0).work->cost() == 4u);
   finish();
   BOOST_TEST(static_cast<bool>(answer(id)));
 }
@@ -143,7 +143,7 @@ BOOST_AUTO_TEST_CASE(images_that_no_reply_can_hold_are_refused_before_the_work) 
 
 BOOST_AUTO_TEST_CASE(latents_that_no_reply_can_hold_are_refused_before_the_work) {
   auto task = decode();
-  task.header.kind = task_kind::vae_encode;
+  task.header.kind = "vae_encode";
   task.tensors = {{"pixels", zeros({4, 16, 16, 3})}}; // 64 bytes of latents an image
   options.max_reply_bytes = 200;
   start();
@@ -179,7 +179,9 @@ BOOST_AUTO_TEST_CASE(text_is_batched_by_tokens) {
 BOOST_AUTO_TEST_CASE(tokens_that_do_not_fit_the_model_are_a_mismatch) {
   start_text();
   auto task = tokens();
-  task.header.text.tokens[0].chunks[0][1].id = 100;
+  token_arguments arguments{{{"l", {token_chunk(4)}}}, {}, {}};
+  arguments.tokens[0].chunks[0][1].id = 100;
+  task.header.arguments = caf::make_message(arguments);
   BOOST_TEST((refused(task) == ec::model_mismatch));
   BOOST_TEST(worker->jobs.empty());
 }
@@ -188,16 +190,17 @@ BOOST_AUTO_TEST_CASE(tokenizing_needs_no_device) {
   options.vocabularies = LUNA_SHARE;
   start_text();
   auto& facts = catalog_of->models["a"]->facts;
-  facts.towers[0].vocabulary = 49408;
-  facts.towers[0].positions = 77;
+  auto& tower = std::any_cast<models::clip_facts&>(facts.own)[0];
+  tower.vocabulary = 49408;
+  tower.positions = 77;
   occupy();
   auto task = tokens();
-  task.header.kind = task_kind::tokenize;
-  task.header.text = {};
-  task.header.text.positive = "a cat";
+  task.header.kind = "clip_tokenize";
+  task.header.arguments = caf::make_message(tokenize_arguments{"a cat"});
   auto x = answer(submit(task)).value();
-  BOOST_REQUIRE_EQUAL(x.answer.tokens.size(), 1u);
-  BOOST_TEST(x.answer.tokens[0].chunks.at(0).at(2).id == 2368);
+  auto& told = x.answer.attributes.get_as<tokenize_answer>(0);
+  BOOST_REQUIRE_EQUAL(told.tokens.size(), 1u);
+  BOOST_TEST(told.tokens[0].chunks.at(0).at(2).id == 2368);
 }
 
 BOOST_AUTO_TEST_CASE(a_dead_tokenizer_fails_its_tasks_and_is_replaced) {

@@ -35,10 +35,12 @@ inline catalog_actor::behavior_type fake_catalog(catalog_actor::pointer self,
         return make_error(ec::unknown_model, "there is no " + ref.files.at(0));
       return model_pointer{i->second};
     },
-    [desk](info_atom, model_kind, const model_ref& ref) -> caf::result<std::string> {
+    [desk](info_atom, model_kind, const model_ref& ref) -> caf::result<model_description> {
       if (desk->models.count(ref.files.at(0)) == 0)
         return make_error(ec::unknown_model, "there is no " + ref.files.at(0));
-      return std::string{R"({"family":"taesd"})"};
+      model_description x;
+      x.family = "taesd";
+      return x;
     },
     [](list_atom) { return std::make_shared<const model_listing>(); }};
 }
@@ -52,6 +54,7 @@ struct pool_fixture : actor_fixture {
   catalog_actor catalog = system.spawn(fake_catalog, catalog_of);
   device_actor device = system.spawn(device_manager, fake_device(worker, plenty));
   pool_options options;
+  std::vector<work_kind> kinds{work_kinds().begin(), work_kinds().end()};
   model_pool_actor uut;
 
   using pending_answer = decltype(self->request(uut, 3600s, run_atom_v, model_task{}));
@@ -61,7 +64,7 @@ struct pool_fixture : actor_fixture {
     options.name = "vae";
     options.kind = model_kind::vae;
     options.queue = 4;
-    options.batch_pixels = 3 * 16 * 16;
+    budget(3 * 16 * 16);
     for (auto name : {"a", "b"})
       catalog_of->models[name] = fake_model(name);
     start();
@@ -74,9 +77,16 @@ struct pool_fixture : actor_fixture {
     run();
   }
 
+  /// What one batch may cost.
+  void budget(uint64_t cost) {
+    for (auto& kind : kinds)
+      kind.batch_cost = cost;
+    options.kinds = kinds;
+  }
+
   void start_text() {
     options.kind = model_kind::text;
-    options.batch_tokens = 12;
+    budget(12);
     for (auto name : {"a", "b"})
       catalog_of->models[name] = fake_model(name, model_kind::text);
     start();
@@ -97,7 +107,8 @@ struct pool_fixture : actor_fixture {
   static model_task decode(const std::string& model = "a", int priority = 0, int64_t side = 2) {
     model_task task;
     task.header.id = next_task_id();
-    task.header.kind = task_kind::vae_decode;
+    task.header.kind = "vae_decode";
+    task.header.arguments = caf::make_message(vae_tiling{});
     task.header.pool_kind = model_kind::vae;
     task.header.model = {{model}, ""};
     task.header.priority = static_cast<int8_t>(priority);
@@ -108,12 +119,14 @@ struct pool_fixture : actor_fixture {
   static model_task tokens(const std::string& model = "a", int chunks = 1) {
     model_task task;
     task.header.id = next_task_id();
-    task.header.kind = task_kind::encode_tokens;
+    task.header.kind = "clip_encode_from_tokens";
     task.header.pool_kind = model_kind::text;
     task.header.model = {{model}, ""};
-    token_chunks row{"l", {}};
-    row.chunks.resize(static_cast<size_t>(chunks), std::vector<token>(4));
-    task.header.text.tokens = {row};
+    token_arguments arguments;
+    arguments.tokens = {{"l", std::vector<token_chunk>(static_cast<size_t>(chunks))}};
+    for (auto& chunk : arguments.tokens[0].chunks)
+      chunk.resize(4);
+    task.header.arguments = caf::make_message(std::move(arguments));
     return task;
   }
 

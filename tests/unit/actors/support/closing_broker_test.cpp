@@ -9,6 +9,7 @@
 #include "actors/support/closing_broker.hpp"
 #include "messages/node_view.hpp"
 #include "messages/tensor_chunk.hpp"
+#include "messages/work_arguments.hpp"
 
 // CAF keeps a broker for ever when a message of its own arrives after its end.
 

@@ -3,6 +3,7 @@
 
 #include "actors/transport/exchange.hpp"
 #include "fixture.hpp"
+#include "messages/work_arguments.hpp"
 
 using namespace luna;
 using namespace luna::testing;
@@ -34,7 +35,8 @@ pool_actor::behavior_type echo_pool(pool_actor::pointer self, std::shared_ptr<po
             if (task.listener)
               self->send(task.listener, progress_atom_v,
                          task_progress{task.header.id, "decode", 1, 2});
-            return model_result{{R"({"tiled":false})", {}}, task.tensors};
+            return model_result{{caf::make_message(tiling_report{true, 9}), {{"tiled", "t", 0}}},
+                                task.tensors};
           },
           [log](cancel_atom, uint64_t id) { log->cancelled.push_back(id); },
           [](reset_atom) { return uint64_t{0}; }, [](drain_atom) { return true; },
@@ -83,7 +85,7 @@ struct fixture : actor_fixture {
   model_task task(std::vector<named_tensor> tensors, uint32_t deadline_ms = 10000) {
     model_task x;
     x.header.id = next_task_id();
-    x.header.kind = task_kind::vae_decode;
+    x.header.kind = "vae_decode";
     x.header.deadline_ms = deadline_ms;
     x.tensors = std::move(tensors);
     return x;
@@ -117,7 +119,8 @@ BOOST_AUTO_TEST_CASE(tensors_go_there_and_back_unchanged) {
     std::vector<named_tensor> sent{{"latents", counting(2'400'000, 5)}, {"small", counting(3, 1)}};
     auto got = ask<model_result>(here, run_atom_v, to_there(), task(sent));
     BOOST_REQUIRE_MESSAGE(got.has_value(), (got ? "" : got.error().message));
-    BOOST_CHECK_EQUAL(got->answer.attributes, R"({"tiled":false})");
+    BOOST_CHECK((got->answer.attributes.get_as<tiling_report>(0) == tiling_report{true, 9}));
+    BOOST_CHECK_EQUAL(got->answer.warnings.at(0).code, "tiled");
     BOOST_REQUIRE_EQUAL(got->tensors.size(), 2u);
     BOOST_CHECK(same(got->tensors[0].tensor, sent[0].tensor));
     BOOST_CHECK(same(got->tensors[1].tensor, sent[1].tensor));

@@ -24,7 +24,7 @@ std::unique_ptr<vae> load(const std::filesystem::path& path, int threads = 1) {
   init_worker_thread(threads);
   std::vector files{test::file_of(path)};
   auto facts = test::value(inspect_model(model_kind::vae, files));
-  return test::value(load_vae(files, facts, {}, {}));
+  return test::value(test::load_vae(files, facts, {}, {}));
 }
 
 std::unique_ptr<vae> load_sd(int threads = 1) {

@@ -25,7 +25,7 @@ std::unique_ptr<vae> load(const std::vector<std::filesystem::path>& paths) {
   for (auto& path : paths)
     files.push_back(test::file_of(path));
   auto facts = test::value(inspect_model(model_kind::vae, files));
-  return test::value(load_vae(files, facts, {}, {}));
+  return test::value(test::load_vae(files, facts, {}, {}));
 }
 
 tensor_block encode(vae& net, const tensor_block& pixels) {

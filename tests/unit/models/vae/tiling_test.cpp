@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "models/device.hpp"
+#include "models/vae/taesd_layout.hpp"
 #include "models/vae/tiling.hpp"
 #include "models/vae/vae_net.hpp"
 #include "models/weights/tensors.hpp"
@@ -101,7 +102,7 @@ std::unique_ptr<vae> load(const std::filesystem::path& path) {
   init_worker_thread(1);
   std::vector files{test::file_of(path)};
   auto facts = test::value(inspect_model(model_kind::vae, files));
-  return test::value(load_vae(files, facts, {}, {}));
+  return test::value(test::load_vae(files, facts, {}, {}));
 }
 
 } // namespace
@@ -215,7 +216,8 @@ BOOST_AUTO_TEST_CASE(an_image_whose_memory_runs_out_goes_on_in_tiles_when_no_roo
   facts.latent_channels = 4;
   facts.downscale_ratio = facts.upscale_ratio = 8;
   facts.output_channels = 3;
-  facts.dims.width = 1;
+  facts.served_by = &taesd_family;
+  facts.own = taesd_facts{1, 4, 1};
   auto net = make_vae(facts, std::make_unique<tight_net>());
   vae_job job{test::noise({1, 4, 20, 20}, 4), {}};
   job.tiling.tile_width = job.tiling.tile_height = 8;

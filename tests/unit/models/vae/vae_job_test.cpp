@@ -1,5 +1,7 @@
 #include <boost/test/unit_test.hpp>
 
+#include "models/family.hpp"
+#include "models/vae/taesd_layout.hpp"
 #include "models/vae/vae_job.hpp"
 #include "support.hpp"
 
@@ -16,9 +18,8 @@ model_facts taef2_facts() {
   facts.downscale_ratio = 16;
   facts.upscale_ratio = 16;
   facts.output_channels = 3;
-  facts.dims.width = 64;
-  facts.dims.net_channels = 32;
-  facts.dims.fold = 2;
+  facts.served_by = &taesd_family;
+  facts.own = taesd_facts{64, 32, 2};
   return facts;
 }
 

@@ -235,7 +235,7 @@ BOOST_AUTO_TEST_CASE(a_file_that_has_changed_since_it_was_listed_is_told) {
   std::vector files{test::file_of(path)};
   auto facts = test::value(inspect_model(model_kind::vae, files));
   fs::last_write_time(path, fs::last_write_time(path) + std::chrono::seconds{5});
-  auto got = load_vae(files, facts, {}, {});
+  auto got = test::load_vae(files, facts, {}, {});
   BOOST_REQUIRE(!got);
   BOOST_TEST((got.error().code == ec::unavailable));
 }
@@ -255,7 +255,7 @@ BOOST_AUTO_TEST_CASE(a_file_of_the_same_size_and_time_that_was_put_in_its_place_
   BOOST_TEST(now.bytes == files[0].bytes);
   BOOST_TEST(now.modified_ns == files[0].modified_ns);
   BOOST_TEST((now != files[0]));
-  BOOST_TEST((load_vae(files, facts, {}, {}).error().code == ec::unavailable));
+  BOOST_TEST((test::load_vae(files, facts, {}, {}).error().code == ec::unavailable));
   BOOST_TEST((hash_model(files).error().code == ec::unavailable));
 }
 
@@ -270,7 +270,7 @@ BOOST_AUTO_TEST_CASE(a_file_that_shrinks_during_the_load_is_told_and_kills_nobod
     if (value > 0 && fs::file_size(path) > 4096)
       fs::resize_file(path, 4096);
   };
-  auto got = load_text_encoder(files, facts, {}, context);
+  auto got = test::load_text_encoder(files, facts, {}, context);
   BOOST_REQUIRE(!got);
   BOOST_TEST((got.error().code == ec::unavailable));
   BOOST_TEST(got.error().message.find("clip.safetensors") != std::string::npos);
@@ -288,7 +288,7 @@ BOOST_AUTO_TEST_CASE(a_file_that_is_rewritten_during_the_load_is_told) {
     if (!std::exchange(touched, true))
       fs::last_write_time(path, fs::last_write_time(path) + std::chrono::seconds{5});
   };
-  auto got = load_vae(files, facts, {}, context);
+  auto got = test::load_vae(files, facts, {}, context);
   BOOST_REQUIRE(!got);
   BOOST_TEST((got.error().code == ec::unavailable));
 }

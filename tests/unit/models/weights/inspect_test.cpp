@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "base/safetensors.hpp"
+#include "models/text/clip_layout.hpp"
 #include "models/weights/inspect.hpp"
 #include "support.hpp"
 #include "vae/taesd_reference.hpp"
@@ -40,9 +41,9 @@ BOOST_AUTO_TEST_CASE(a_text_tower_is_described_from_its_header) {
     BOOST_TEST(facts.token_keys == std::vector<std::string>{"l"}, boost::test_tools::per_element());
     BOOST_TEST(facts.layers == 12);
     BOOST_TEST(facts.cond_width == 128);
-    BOOST_REQUIRE_EQUAL(facts.towers.size(), 1U);
-    BOOST_TEST(facts.towers[0].heads == 2);
-    BOOST_TEST(facts.towers[0].positions == 77);
+    BOOST_REQUIRE_EQUAL(towers_of(facts).size(), 1U);
+    BOOST_TEST(towers_of(facts)[0].heads == 2);
+    BOOST_TEST(towers_of(facts)[0].positions == 77);
     auto has = [&](std::string_view key) {
       return std::find(facts.weight_keys.begin(), facts.weight_keys.end(), key)
           != facts.weight_keys.end();

@@ -71,7 +71,7 @@ BOOST_AUTO_TEST_CASE(unloading_a_vae_gives_its_memory_back) {
   auto facts = test::value(inspect_model(model_kind::vae, files));
   vae_job job{test::noise({1, 128, 2, 2}, 1), {}};
   auto use = [&] {
-    auto model = test::value(load_vae(files, facts, {}, {}));
+    auto model = test::value(test::load_vae(files, facts, {}, {}));
     BOOST_TEST(model->decode({&job, 1}, {}).at(0).has_value());
     return model;
   };
@@ -92,7 +92,7 @@ BOOST_AUTO_TEST_CASE(an_autoencoder_keeps_its_weights_once_and_gives_them_back) 
   auto facts = test::value(inspect_model(model_kind::vae, files));
   vae_job job{test::noise({1, 4, 2, 2}, 1), {}};
   auto use = [&] {
-    auto model = test::value(load_vae(files, facts, {}, {}));
+    auto model = test::value(test::load_vae(files, facts, {}, {}));
     BOOST_TEST(model->decode({&job, 1}, {}).at(0).has_value());
     return model;
   };
@@ -124,7 +124,7 @@ BOOST_AUTO_TEST_CASE(a_load_that_is_stopped_or_fails_leaves_nothing) {
     if (value > max / 2)
       stop.request_stop();
   };
-  auto stopped = load_text_encoder(files, facts, {}, context);
+  auto stopped = test::load_text_encoder(files, facts, {}, context);
   BOOST_REQUIRE(!stopped);
   BOOST_TEST((stopped.error().code == ec::cancelled));
   BOOST_TEST(most < facts.weight_bytes);

@@ -4,7 +4,7 @@
 #include <span>
 
 #include "base/result.hpp"
-#include "messages/tensor_chunk.hpp"
+#include "base/tensor_shape.hpp"
 
 namespace luna {
 

@@ -1,4 +1,4 @@
-#include "messages/reply_size.hpp"
+#include "base/reply_size.hpp"
 
 #include <nlohmann/json.hpp>
 

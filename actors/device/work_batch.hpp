@@ -38,11 +38,11 @@ public:
   /// Gives the same answer to all that have none yet.
   void answer_rest(const failure& problem);
 
-  /// Runs the order's items on its model, which is loaded.
+  /// Runs the order's items on its model, which is loaded. @pre wanted()
   void run(models::loaded_model& model);
 
   /// One an item, in order; every one is there.
-  std::vector<result<model_result>> take_answers();
+  std::vector<result<models::work_answer>> take_answers();
 
 private:
   struct parts;

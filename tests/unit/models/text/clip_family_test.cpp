@@ -3,7 +3,8 @@
 #include <cmath>
 #include <functional>
 
-#include "models/text/text_encoder.hpp"
+#include "models/family.hpp"
+#include "models/text/clip_layout.hpp"
 #include "support.hpp"
 
 using namespace luna;
@@ -11,18 +12,19 @@ using namespace luna::models;
 
 namespace {
 
-model_facts clip_facts() {
+model_facts facts_of_clip() {
   model_facts facts;
   facts.family = "clip_l";
   facts.token_keys = {"l"};
   facts.layers = 12;
-  facts.towers = {{.key = "l",
-                   .layers = 12,
-                   .width = 768,
-                   .heads = 12,
-                   .inner = 3072,
-                   .vocabulary = 49408,
-                   .positions = 77}};
+  facts.served_by = &clip_family;
+  facts.own = clip_facts{{.key = "l",
+                          .layers = 12,
+                          .width = 768,
+                          .heads = 12,
+                          .inner = 3072,
+                          .vocabulary = 49408,
+                          .positions = 77}};
   return facts;
 }
 
@@ -36,7 +38,7 @@ text_job empty_job() {
 void refuse(ec code, std::string_view part, const std::function<void(text_job&)>& change) {
   auto job = empty_job();
   change(job);
-  auto got = check_text_job(clip_facts(), job);
+  auto got = check_text_job(facts_of_clip(), job);
   BOOST_REQUIRE(!got);
   BOOST_CHECK_MESSAGE(got.error().code == code, got.error().message);
   BOOST_CHECK_MESSAGE(got.error().message.find(part) != std::string::npos, got.error().message);
@@ -44,17 +46,17 @@ void refuse(ec code, std::string_view part, const std::function<void(text_job&)>
 
 } // namespace
 
-BOOST_AUTO_TEST_SUITE(text_job_test)
+BOOST_AUTO_TEST_SUITE(clip_family_test)
 
 BOOST_AUTO_TEST_CASE(a_proper_job_passes) {
   auto job = empty_job();
-  BOOST_TEST(check_text_job(clip_facts(), job).has_value());
+  BOOST_TEST(check_text_job(facts_of_clip(), job).has_value());
   for (auto layer : {-1, -2, -12, -13, -24}) {
     job.layer = layer;
-    BOOST_TEST(check_text_job(clip_facts(), job).has_value());
+    BOOST_TEST(check_text_job(facts_of_clip(), job).has_value());
   }
   job.tokens["l"][0][5] = {0, 1.5, 0, 1, 0};
-  BOOST_TEST(check_text_job(clip_facts(), job).has_value());
+  BOOST_TEST(check_text_job(facts_of_clip(), job).has_value());
 }
 
 BOOST_AUTO_TEST_CASE(a_weight_that_is_infinite_in_f32_is_refused_with_its_place) {
@@ -92,12 +94,12 @@ BOOST_AUTO_TEST_CASE(what_is_wrong_is_named) {
 
 BOOST_AUTO_TEST_CASE(the_estimate_grows_with_chunks_and_weights) {
   auto job = empty_job();
-  auto one = estimate_working_bytes(clip_facts(), std::vector{job});
+  auto one = estimate_working_bytes(facts_of_clip(), std::vector{job});
   BOOST_TEST(one > 77U * 768 * 4);
   job.tokens["l"][0][3].weight = 1.2;
-  auto weighted = estimate_working_bytes(clip_facts(), std::vector{job});
+  auto weighted = estimate_working_bytes(facts_of_clip(), std::vector{job});
   BOOST_TEST(weighted > one);
-  BOOST_TEST(estimate_working_bytes(clip_facts(), std::vector{job, job}) > weighted);
+  BOOST_TEST(estimate_working_bytes(facts_of_clip(), std::vector{job, job}) > weighted);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

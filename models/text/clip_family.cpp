@@ -1,8 +1,11 @@
+// What CLIP text models say of requests.
 #include <algorithm>
 #include <limits>
 #include <string>
 
-#include "models/text/text_encoder.hpp"
+#include "models/family.hpp"
+#include "models/text/clip_layout.hpp"
+#include "models/tokenizers/clip_tokenizer.hpp"
 
 namespace luna::models {
 
@@ -77,9 +80,7 @@ bool is_weighted(const std::vector<token_chunk>& chunks) {
   });
 }
 
-} // namespace
-
-result<void> check_text_job(const model_facts& facts, const text_job& job) {
+result<void> check_job(const model_facts& facts, const text_job& job) {
   auto deepest = std::max(deepest_skip, facts.layers);
   if (job.layer && (*job.layer >= 0 || *job.layer < -deepest))
     return fail(ec::bad_request, "layer " + std::to_string(*job.layer) + " is not in -1 .. -"
@@ -92,7 +93,7 @@ result<void> check_text_job(const model_facts& facts, const text_job& job) {
       return fail(ec::model_mismatch, "the tokens have the key '" + key
                                         + "', but a model of family " + facts.family + " reads "
                                         + list(facts.token_keys));
-  for (auto& tower : facts.towers) {
+  for (auto& tower : towers_of(facts)) {
     auto& key = tower.key;
     auto found = job.tokens.find(key);
     if (found == job.tokens.end())
@@ -109,21 +110,21 @@ result<void> check_text_job(const model_facts& facts, const text_job& job) {
   return {};
 }
 
-text_shapes text_output_shapes(const model_facts& facts, const text_job& job) {
+text_shapes output_shapes(const model_facts& facts, const text_job& job) {
   // Towers that got different numbers of chunks: as long as the shortest.
   auto length = std::numeric_limits<int64_t>::max();
-  for (auto& tower : facts.towers)
+  for (auto& tower : towers_of(facts))
     length = std::min(length, static_cast<int64_t>(job.tokens.at(tower.key).size())
                                 * int64_t{tower.positions});
-  auto& last = facts.towers.back();
+  auto& last = towers_of(facts).back();
   auto pooled = job.projected && last.projection > 0 ? last.projection : last.width;
   return {{1, length, facts.cond_width}, std::vector<int64_t>{1, pooled}};
 }
 
-uint64_t estimate_working_bytes(const model_facts& facts, std::span<const text_job> jobs) {
+uint64_t working_bytes(const model_facts& facts, std::span<const text_job> jobs) {
   uint64_t all_rows = 0;
   uint64_t largest_block = 0;
-  for (auto& tower : facts.towers) {
+  for (auto& tower : towers_of(facts)) {
     uint64_t rows = 0;
     for (auto& job : jobs)
       if (auto found = job.tokens.find(tower.key); found != job.tokens.end())
@@ -142,5 +143,24 @@ uint64_t estimate_working_bytes(const model_facts& facts, std::span<const text_j
   }
   return all_rows + largest_block + scratch_bytes;
 }
+
+result<std::shared_ptr<const tokenizer>> tokenizer_of(const model_facts& facts,
+                                                      const std::filesystem::path& share) {
+  std::vector<clip_tokenizer_options> encoders;
+  for (auto& tower : towers_of(facts))
+    encoders.push_back({tower.key, "clip_" + tower.key, tower.pad, tower.positions, tower.width});
+  return make_clip_tokenizer(encoders, share);
+}
+
+constexpr text_family as_text{
+  .make_tokenizer = tokenizer_of,
+  .check_job = check_job,
+  .output_shapes = output_shapes,
+  .working_bytes = working_bytes,
+};
+
+} // namespace
+
+const family clip_family{.describe = describe_clip, .load = load_clip, .text = &as_text};
 
 } // namespace luna::models
