@@ -41,10 +41,18 @@ file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/asmjit-names/asmjit/x86.h CONTENT ""
 set(LUNA_TORCH_HAS_CUDA OFF)
 if(EXISTS ${LUNA_TORCH_ROOT}/lib/libtorch_cuda.so)
   set(LUNA_TORCH_HAS_CUDA ON)
-  find_package(CUDAToolkit REQUIRED)
+  # NVIDIA's wheels beside torch bring the headers and the library; else a toolkit of this machine does.
+  file(GLOB _cuda_headers ${LUNA_TORCH_ROOT}/../nvidia/cu*/include)
+  file(GLOB _cudart ${LUNA_TORCH_ROOT}/../nvidia/cu*/lib/libcudart.so.*)
+  if(EXISTS "${_cuda_headers}/crt/host_defines.h" AND _cudart)
+    target_compile_options(luna_torch INTERFACE "SHELL:-idirafter ${_cuda_headers}")
+  else()
+    find_package(CUDAToolkit REQUIRED)
+    set(_cudart CUDA::cudart)
+  endif()
   target_compile_definitions(luna_torch INTERFACE LUNA_CUDA=1)
   # Nothing refers to a symbol of libtorch_cuda: without this the linker drops it.
   target_link_libraries(luna_torch INTERFACE
     "-Wl,--push-state,--no-as-needed,${LUNA_TORCH_ROOT}/lib/libtorch_cuda.so,--pop-state"
-    ${LUNA_TORCH_ROOT}/lib/libc10_cuda.so CUDA::cudart)
+    ${LUNA_TORCH_ROOT}/lib/libc10_cuda.so ${_cudart})
 endif()

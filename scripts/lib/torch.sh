@@ -3,6 +3,7 @@
 # which may be a link; .deps/torch-selected says which of the two scripts/build takes.
 
 TORCH_VERSION=2.13.0
+TORCH_CUDA=13.0 # what its plain wheel for x86-64 is built with
 TORCH_CPU_INDEX=https://download.pytorch.org/whl/cpu
 # The wheel that luna's tests were run with; another one is used all the same, and told.
 TORCH_KNOWN_WHEEL=6746dbcbeb526eb61330b76b41ff1b4eb848951103a892eeb080dfa2b264667b
@@ -66,10 +67,11 @@ fetch_torch_cuda() {
   part=$folder.part
   mkdir -p .deps/log
   rm -rf "$part"
-  step "libtorch" "installing torch $TORCH_VERSION with CUDA (several GB, an NVIDIA driver is here; --cpu takes the small one)"
-  # Laid out as pip does: libtorch finds NVIDIA's libraries in nvidia/ beside torch/.
+  step "libtorch" "installing torch $TORCH_VERSION with CUDA (several GB; --cpu takes the small one)"
+  # Laid out as pip does: libtorch finds NVIDIA's libraries in nvidia/ beside torch/. nvidia-cuda-crt has headers that those of
+  # nvidia-cuda-runtime include: with both no CUDA toolkit is needed to compile.
   if ! .venv/bin/python -m pip install --disable-pip-version-check --no-input --only-binary :all: --timeout 20 --retries 1 \
-    --target "$part" "torch==$TORCH_VERSION,!=$TORCH_VERSION+cpu" >$log 2>&1 </dev/null; then
+    --target "$part" "torch==$TORCH_VERSION,!=$TORCH_VERSION+cpu" "nvidia-cuda-crt==$TORCH_CUDA.*" >$log 2>&1 </dev/null; then
     rm -rf "$part"
     tail -n 4 $log | cut -c1-200 | sed 's/^/  | /' >&2
     fail "torch $TORCH_VERSION with CUDA could not be had (log: $log)" \
