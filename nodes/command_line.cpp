@@ -7,14 +7,11 @@
 #include <sstream>
 
 #include "base/nearest.hpp"
-#include "nodes/configuration_reader.hpp"
 #include "nodes/configuration_values.hpp"
 
 namespace luna {
 
 namespace {
-
-const std::vector<std::string> log_levels = {"trace", "debug", "info", "warn", "error", "off"};
 
 void describe(CLI::App& app, command_line& out, std::string& gateway) {
   app
@@ -26,7 +23,8 @@ void describe(CLI::App& app, command_line& out, std::string& gateway) {
   app.add_flag("--print-config", out.print_config, "print what is in force and stop");
   app
     .add_option("--gateway", gateway,
-                "where clients connect, default 127.0.0.1:19283; port 0: any; \"\": no gateway")
+                "where clients connect, default " + to_string(default_gateway)
+                  + "; port 0: any; \"\": no gateway")
     ->option_text("HOST:PORT");
   app.add_option("--data", out.data, "folder of epoch, job log and index")->option_text("DIR");
   app.add_option("--models", out.models, "a ComfyUI models folder; may be given several times")

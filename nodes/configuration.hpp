@@ -17,8 +17,9 @@ namespace luna {
 ///
 /// The problem: a cluster half of whose nodes read a key wrongly is worse than one that does not
 /// start. So every key is checked before anything runs; an unknown one is an error; every error
-/// names file, line, key and what was expected. The reference for users is the commented file
-/// `cluster.conf` at the top of the repository; docs/configuration.md tells the rest.
+/// names file, line, key and what was expected. A key has its default here, at its field; its name,
+/// type, range and meaning stand in the table (configuration_table.cpp) that users read in
+/// docs/configuration.md. The comments here say what is not in it.
 ///
 /// Thread rule: plain values and free functions without state, any thread.
 
@@ -49,38 +50,36 @@ struct cluster_section {
   std::string secret_file; ///< "" = clients need none
   tls_configuration tls;
   std::chrono::milliseconds heartbeat{1000};
-  std::chrono::milliseconds suspect_after{10000}; ///< silence after which a node counts as gone
-  std::chrono::milliseconds drain{30000};         ///< how long a stop waits for running work
+  std::chrono::milliseconds suspect_after{10000};
+  std::chrono::milliseconds drain{30000};
 
   friend bool operator==(const cluster_section&, const cluster_section&) = default;
 };
 
 struct device_configuration {
-  std::string name;     ///< "cpu", "cuda:0"
-  uint64_t memory = 0;  ///< budget in bytes; 0 = chosen from what the device has
-  uint32_t threads = 0; ///< of a CPU; 0 = all cores
+  std::string name;
+  uint64_t memory = 0;  ///< bytes; 0 = chosen from what the device has
+  uint32_t threads = 0; ///< 0 = all cores
 
   friend bool operator==(const device_configuration&, const device_configuration&) = default;
 };
 
 struct node_configuration {
   std::string name;
-  std::string host = "127.0.0.1"; ///< where the other nodes reach it
-  uint16_t port = 19290;          ///< node to node; 0 (a single node only) = does not listen
-  std::string bind;               ///< "" = host
+  std::string host = "127.0.0.1";
+  uint16_t port = 19290;
+  std::string bind; ///< "" = host
   std::optional<host_port> gateway;
   std::optional<host_port> monitor;
-  std::string data; ///< absolute; locked by the process that uses it
-
-  /// Empty: every GPU, and the CPU.
-  std::vector<device_configuration> devices;
+  std::string data;                          ///< absolute
+  std::vector<device_configuration> devices; ///< empty = every GPU, and the CPU
 
   friend bool operator==(const node_configuration&, const node_configuration&) = default;
 };
 
 struct models_section {
-  std::vector<std::string> folders; ///< each laid out as ComfyUI's `models`; the first wins
-  std::string extra_model_paths;    ///< a ComfyUI extra_model_paths.yaml, or ""
+  std::vector<std::string> folders;           ///< absolute
+  std::string extra_model_paths;              ///< absolute, or ""
   std::map<std::string, std::string> aliases; ///< name in requests -> file name
 
   friend bool operator==(const models_section&, const models_section&) = default;
@@ -88,11 +87,11 @@ struct models_section {
 
 struct pool_configuration {
   std::string name;
-  std::string kind;            ///< "text", "vae"; "vision" and "vlm" are read and not built yet
-  std::string node = "any";    ///< a node's name, or "any": one on every node
-  std::string device = "auto"; ///< a device's name, or "auto": the first GPU, else the CPU
+  std::string kind;
+  std::string node = "any";
+  std::string device = "auto";
   std::string precision = "exact";
-  uint32_t queue = 256; ///< requests that may wait
+  uint32_t queue = 256;
 
   friend bool operator==(const pool_configuration&, const pool_configuration&) = default;
 };
@@ -101,38 +100,35 @@ struct pool_configuration {
 struct target_configuration {
   std::string name;
   std::string kind = "s3";
-  std::string endpoint; ///< "https://host" or "http://host:port"
+  std::string endpoint;
   std::string bucket;
   std::string region = "us-east-1";
-  std::string prefix;         ///< of all keys, "" or "a/b"
-  std::string style = "path"; ///< or "virtual": bucket.host
-
-  /// How a key that is taken is refused: by the "store", or luna has to "ask" it first.
+  std::string prefix;
+  std::string style = "path";
   std::string exclusive = "store";
-
   std::string credentials_file; ///< "" = the AWS_ variables of the environment
   std::string ca_file;          ///< "" = the system's authorities
   uint64_t multipart_above = uint64_t{64} << 20;
   uint64_t part_size = uint64_t{16} << 20;
-  std::chrono::milliseconds timeout{30000}; ///< without a byte in either direction
-  uint32_t tries = 4;                       ///< of one request
+  std::chrono::milliseconds timeout{30000};
+  uint32_t tries = 4;
 
   friend bool operator==(const target_configuration&, const target_configuration&) = default;
 };
 
 struct saving_section {
-  std::string node;                        ///< the node that saves; default: the first
-  std::vector<std::string> output_folders; ///< absolute; default: <data of that node>/output
+  std::string node;                        ///< "" until `complete`
+  std::vector<std::string> output_folders; ///< absolute; none until `complete`
   uint32_t min_workers = 2;
   uint32_t max_workers = 4;
   std::chrono::milliseconds idle_timeout{300000};
   uint64_t spool = uint64_t{20} << 30;
-  std::chrono::milliseconds keep{std::chrono::hours{168}}; ///< how long ended jobs are remembered
+  std::chrono::milliseconds keep{std::chrono::hours{168}};
   uint64_t max_jobs = 100000;
   uint32_t attempts = 5;
   std::vector<target_configuration> targets;
-  uint32_t file_mode = 0;   ///< of pictures, 0644 and so on; 0 = as the process's umask has it
-  uint32_t folder_mode = 0; ///< of folders made for them; 0 = as the umask has it
+  uint32_t file_mode = 0;   ///< 0644 and so on; 0 = as the process's umask has it
+  uint32_t folder_mode = 0; ///< the same
 
   friend bool operator==(const saving_section&, const saving_section&) = default;
 };
@@ -147,13 +143,11 @@ struct caches_section {
 
 struct limits_section {
   uint32_t connections = 256;
-  uint32_t handshakes = 64;             ///< peers that have not said hello
-  uint32_t in_flight = 64;              ///< requests of one connection
-  uint64_t body = uint64_t{1} << 30;    ///< bytes of one body
-  uint64_t buffers = uint64_t{4} << 30; ///< all bodies and transfers of a node together
+  uint32_t handshakes = 64;
+  uint32_t in_flight = 64;
+  uint64_t body = uint64_t{1} << 30;
+  uint64_t buffers = uint64_t{4} << 30;
   std::vector<std::string> forbidden_commands;
-
-  /// How long a peer may take to say hello, and a frame or a write to make progress.
   std::chrono::milliseconds hello_timeout{10000};
   std::chrono::milliseconds progress_timeout{30000};
 
@@ -161,9 +155,9 @@ struct limits_section {
 };
 
 struct log_section {
-  std::string level = "info";  ///< trace, debug, info, warn, error, off
-  std::string file;            ///< "" = standard error
-  std::string format = "text"; ///< text, json
+  std::string level = "info";
+  std::string file; ///< "" = standard error
+  std::string format = "text";
 
   friend bool operator==(const log_section&, const log_section&) = default;
 };
@@ -204,7 +198,13 @@ result<parsed_configuration> parse_configuration(std::string_view text,
 /// The same from a file; relative paths in it count from its folder.
 result<parsed_configuration> read_configuration(const std::filesystem::path& file);
 
-/// Without a file: one node "local" on loopback, gateway 127.0.0.1:19283, every pool.
+/// Without a `pools` section: one of every kind that is built, on every node.
+std::vector<pool_configuration> default_pools();
+
+/// Where clients connect without a file.
+inline const host_port default_gateway{"127.0.0.1", 19283};
+
+/// Without a file: one node "local" on loopback, `default_gateway`, every pool.
 /// @param data its data folder, absolute.
 cluster_configuration embedded_default(const std::string& data);
 

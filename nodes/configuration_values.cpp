@@ -3,7 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cstdlib>
 #include <utility>
+
+#include "base/nearest.hpp"
 
 namespace luna {
 
@@ -155,13 +158,27 @@ bool is_device_name(std::string_view text) {
   return parse_number(digits).has_value() && (digits == "0" || digits.front() != '0');
 }
 
-const std::vector<std::string>& pool_kinds() {
-  static const std::vector<std::string> kinds = {"text", "vae", "vision", "vlm"};
-  return kinds;
+std::string resolve_path(const std::string& path, const std::filesystem::path& base) {
+  if (path.empty())
+    return path;
+  const char* home = std::getenv("HOME");
+  const bool at_home = home != nullptr && (path == "~" || path.starts_with("~/"));
+  const auto full = at_home ? std::filesystem::path{home + path.substr(1)} : base / path;
+  auto clean = full.lexically_normal().string();
+  while (clean.size() > 1 && clean.back() == '/')
+    clean.pop_back();
+  return clean;
 }
 
-bool is_built_kind(std::string_view kind) {
-  return kind == "text" || kind == "vae";
+std::string nearest_hint(std::string_view name, const std::vector<std::string>& candidates) {
+  if (auto hint = did_you_mean(name, candidates); !hint.empty() || candidates.empty())
+    return hint;
+  const auto distance = [&](const std::string& x) { return edit_distance(name.substr(0, 64), x); };
+  const auto& best =
+    *std::min_element(candidates.begin(), candidates.end(),
+                      [&](const auto& a, const auto& b) { return distance(a) < distance(b); });
+  const auto longest = std::max(name.size(), best.size());
+  return distance(best) <= longest / 2 ? ", did you mean '" + best + "'?" : "";
 }
 
 } // namespace luna

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -48,8 +49,18 @@ bool is_bucket_name(std::string_view text);
 /// "cpu" or "cuda:" and a number.
 bool is_device_name(std::string_view text);
 
-/// The pool kinds, and which of them this build has.
-const std::vector<std::string>& pool_kinds();
-bool is_built_kind(std::string_view kind);
+/// A file or folder: "~/" is the home folder, a relative path counts from `base`, "" stays.
+std::string resolve_path(const std::string& path, const std::filesystem::path& base);
+
+/// ", did you mean 'x'?" of the candidate that is nearest, if it is near at all: a short key with
+/// two letters swapped is already half another one.
+std::string nearest_hint(std::string_view name, const std::vector<std::string>& candidates);
+
+/// What log.level and --log-level can be.
+inline const std::vector<std::string> log_levels{"trace", "debug", "info", "warn", "error", "off"};
+
+/// What pools[].kind can be, and which of them this build has.
+inline const std::vector<std::string> pool_kinds{"text", "vae", "vision", "vlm"};
+inline const std::vector<std::string> built_pool_kinds{"text", "vae"};
 
 } // namespace luna
