@@ -138,7 +138,7 @@ void store_recovery::apply(live_job& job, const job_record& change) {
 
 /// Puts the job into the store in the state in which it goes on.
 void store_recovery::settle(const std::string& id, gathered& job) {
-  auto at = store_.jobs_.try_emplace(id).first;
+  auto at = store_.jobs_.try_emplace(store_.ledger_.know(id)).first;
   auto& entry = at->second;
   auto& live = *job.live;
   auto& status = live.status;
@@ -146,11 +146,10 @@ void store_recovery::settle(const std::string& id, gathered& job) {
   // Two jobs of one key are never accepted; should a log say so, the older one keeps it.
   if (store_.keys_.contains(status.key))
     status.key.clear();
-  entry.created = status.created;
   entry.ended = status.ended;
   entry.key = status.key;
   if (!entry.key.empty())
-    store_.keys_[entry.key] = at->first;
+    store_.keys_.insert(&*at);
   if (status.state == job_state::running)
     status.state = job_state::queued;
   entry.state = status.state;

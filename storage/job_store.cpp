@@ -102,13 +102,12 @@ result<accepted> job_store::accept(new_job job) {
   auto record = make_record(job, id, options_.clock(), digest, *names);
   auto payload = encode(record);
   auto bytes = record_bytes(table, payload.size());
-  auto at = jobs_.try_emplace(id).first;
+  auto at = jobs_.try_emplace(ledger_.know(id)).first;
   auto& entry = at->second;
-  entry.created = record.created;
   entry.key = record.key;
   entry.live = std::make_unique<live_job>(make_live(record, bytes));
   if (!job.key.empty())
-    keys_[entry.key] = at->first;
+    keys_.insert(&*at);
   spool_used_ += bytes;
   count(entry, std::nullopt, job_state::queued);
   uncommitted_.insert(id);
@@ -200,7 +199,7 @@ result<std::optional<accepted>> job_store::find_known(const new_job& job,
   auto known = keys_.find(job.key);
   if (known == keys_.end())
     return std::nullopt;
-  std::string id{known->second};
+  std::string id{(*known)->first};
   auto& entry = jobs_.at(id);
   if (entry.live && entry.live->status.pixels != pixel_state::kept) {
     // Its pixels are gone; the client brings them again.

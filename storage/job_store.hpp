@@ -213,9 +213,6 @@ public:
   /// a submit with its key is taken as a new job.
   result<job_status> pixels_damaged(const std::string& id, std::string error);
 
-  /// Puts a running job back as if it had not been taken (drain).
-  result<void> put_back(const std::string& id);
-
   // -- control -----------------------------------------------------------------------------------
 
   result<job_status> status(const std::string& id);
@@ -262,10 +259,20 @@ private:
     job_state state = job_state::queued;
     bool durable = false;      ///< its accepted record is
     bool acknowledged = false; ///< before it was durable
-    time_point created{};
     time_point ended{};
     std::string key;
     std::unique_ptr<live_job> live; ///< none once a done or cancelled job's end is durable
+  };
+
+  using job_map = std::map<std::string_view, entry>; ///< by id (record_ledger::know)
+
+  /// Finds a job by its key, of which the entry has the only copy.
+  struct by_key {
+    using is_transparent = void;
+    static std::string_view key_of(std::string_view key) { return key; }
+    static std::string_view key_of(const job_map::value_type* job) { return job->second.key; }
+    size_t operator()(const auto& x) const { return std::hash<std::string_view>{}(key_of(x)); }
+    bool operator()(const auto& x, const auto& y) const { return key_of(x) == key_of(y); }
   };
 
   struct ticket_owner {
@@ -343,16 +350,16 @@ private:
   name_reservations names_;
   work_queue queue_;
   lanes lanes_;
-  dead_letters letters_;              ///< failed jobs whose pictures are kept
-  dead_letters spent_;                ///< and those whose pictures are gone
-  std::map<std::string, entry> jobs_; ///< by id: the newest is the last
-  std::unordered_map<std::string, abandoned_attempt> abandoned_; ///< by job
-  std::unordered_map<std::string_view, std::string_view> keys_;  ///< key -> id, both in `jobs_`
-  std::unordered_map<uint64_t, ticket_owner> tickets_;           ///< records that are not durable
-  std::unordered_set<std::string> uncommitted_;                  ///< accepted, not durable
-  std::vector<std::string> unshown_;                             ///< accepted, no markers yet
-  std::vector<std::string> given_up_;                            ///< that nobody was told of yet
-  std::array<size_t, 5> counts_{};                               ///< by job_state
+  dead_letters letters_; ///< failed jobs whose pictures are kept
+  dead_letters spent_;   ///< and those whose pictures are gone
+  job_map jobs_;         ///< the newest is the last
+  std::unordered_map<std::string, abandoned_attempt> abandoned_;        ///< by job
+  std::unordered_set<const job_map::value_type*, by_key, by_key> keys_; ///< of jobs with a key
+  std::unordered_map<uint64_t, ticket_owner> tickets_; ///< records that are not durable
+  std::unordered_set<std::string> uncommitted_;        ///< accepted, not durable
+  std::vector<std::string> unshown_;                   ///< accepted, no markers yet
+  std::vector<std::string> given_up_;                  ///< that nobody was told of yet
+  std::array<size_t, 5> counts_{};                     ///< by job_state
   uint64_t spool_used_ = 0;
   time_point latest_{}; ///< that the clock has shown to `take`
   int64_t last_id_time_ = 0;

@@ -50,7 +50,7 @@ result<std::vector<job_status>> job_store::list(std::optional<job_state> state, 
     auto& [id, job] = *i;
     if (!job.durable || (state && job.state != *state))
       continue;
-    if (auto x = status(id))
+    if (auto x = status(std::string{id}))
       found.push_back(std::move(*x));
   }
   return found;
@@ -185,7 +185,7 @@ void job_store::forget(const std::string& id) {
     spent_.remove(id);
     spool_used_ -= entry.live->spool_bytes;
   }
-  if (auto key = keys_.find(entry.key); key != keys_.end() && key->second == id)
+  if (auto key = keys_.find(&*i); key != keys_.end() && *key == &*i)
     keys_.erase(key);
   count(entry, entry.state, std::nullopt);
   jobs_.erase(i);

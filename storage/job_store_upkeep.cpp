@@ -77,7 +77,7 @@ result<bool> job_store::carry_forward(uint64_t segment) {
       return fail(ok);
   if (auto ok = commit(); !ok)
     return tl::make_unexpected(ok.error().reason);
-  return ledger_.needed_in(segment).empty();
+  return ledger_.needed_of(segment).all == 0;
 }
 
 result<void> job_store::carry(const record_ledger::needed_record& record) {

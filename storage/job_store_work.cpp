@@ -314,22 +314,4 @@ result<job_status> job_store::pixels_damaged(const std::string& id, std::string 
   return (*job)->status;
 }
 
-result<void> job_store::put_back(const std::string& id) {
-  if (abandoned_.contains(id)) {
-    static_cast<void>(end_abandoned(id));
-    return {};
-  }
-  auto job = running(id);
-  if (!job)
-    return fail(job);
-  auto& x = **job;
-  if (x.interruptions > 0)
-    --x.interruptions;
-  for (auto& image : x.status.images)
-    if (!is_written(image.state))
-      image.state = image_state::waiting;
-  wait_again(id, jobs_.at(id), x.status.next_attempt);
-  return {};
-}
-
 } // namespace luna::storage

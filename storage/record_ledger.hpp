@@ -3,8 +3,8 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
 #include <unordered_map>
-#include <unordered_set>
 #include <vector>
 
 #include "storage/job_log.hpp"
@@ -29,6 +29,10 @@ public:
     log_place place;
   };
 
+  /// A job is there, perhaps without any record yet.
+  /// @returns its id, as text that lives until the job is forgotten: the only copy in memory.
+  std::string_view know(const std::string& id);
+
   /// A record is durable.
   void add(const std::string& id, record_kind kind, const log_place& place);
 
@@ -45,12 +49,13 @@ public:
   /// The segment is gone with all that was in it.
   void segment_gone(uint64_t segment);
 
-  /// Where the latest record of these kinds is; nowhere if there is none.
+  /// Where the latest record of these kinds is; nowhere if there is none. The first counts as long
+  /// as its pixels are needed.
   log_place accepted(const std::string& id) const;
   log_place snapshot(const std::string& id) const;
-  log_place latest(const std::string& id) const;
 
-  /// The records of a segment that would have to be written again to give it back.
+  /// The records of a segment that would have to be written again to give it back. Looks through
+  /// all jobs if there are any: an index by segment would cost each job its id once more.
   std::vector<needed_record> needed_in(uint64_t segment) const;
 
   /// The bytes of these records, and those of `accepted` records among them.
@@ -69,22 +74,23 @@ private:
 
   struct holding {
     std::vector<held_record> records;
-    log_place accepted;
-    log_place snapshot;
-    log_place forgotten;
     bool pixels_needed = true;
     bool gone = false; ///< forgotten
   };
 
-  struct segment_content {
-    std::unordered_set<std::string> ids;
-    needed_bytes needed;
+  /// What decides which records of a job are needed.
+  struct latest_records {
+    log_place accepted;
+    log_place snapshot;
+    log_place forgotten;
+    bool only_forgotten = true; ///< there are no records of other kinds
   };
 
-  static bool is_needed(const holding& job, const held_record& record);
+  static latest_records latest_of(const holding& job);
+  static bool is_needed(const holding& job, const latest_records& latest,
+                        const held_record& record);
   static void compact(holding& job);
   void count(const holding& job, bool add);
-  void hold(const std::string& id, holding& job, const held_record& record);
 
   /// Changes a job and keeps the sums of its segments right.
   template <class Change>
@@ -96,7 +102,7 @@ private:
   }
 
   std::unordered_map<std::string, holding> jobs_;
-  std::map<uint64_t, segment_content> segments_;
+  std::map<uint64_t, needed_bytes> segments_;
 };
 
 } // namespace luna::storage

@@ -282,7 +282,7 @@ BOOST_AUTO_TEST_CASE(a_client_that_submits_again_heals_a_damaged_job) {
 BOOST_AUTO_TEST_CASE(a_job_whose_accepted_record_is_lost_is_failed_if_anything_else_is_known) {
   auto id = submitted(job_of("", {named("a")}, 1));
   BOOST_REQUIRE(store->take());
-  BOOST_REQUIRE(store->put_back(id));
+  BOOST_REQUIRE(store->finish_attempt(id, "disk full", false));
   BOOST_REQUIRE(store->commit());
   flip(8); // the header of the accepted record
   restart();

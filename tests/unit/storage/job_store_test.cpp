@@ -248,22 +248,11 @@ BOOST_AUTO_TEST_CASE(cancel_after_the_end_changes_nothing) {
   BOOST_CHECK(store->cancel("j-0-0").error().code == ec::unknown_job);
 }
 
-BOOST_AUTO_TEST_CASE(a_job_put_back_has_not_been_tried) {
-  auto id = submitted(job_of("", {named("a")}));
-  BOOST_REQUIRE(store->take());
-  BOOST_REQUIRE(store->put_back(id));
-  BOOST_CHECK_EQUAL(state(id), "queued");
-  BOOST_CHECK_EQUAL(status(id).attempts, 0u);
-  work_all();
-  BOOST_CHECK_EQUAL(state(id), "done");
-}
-
 BOOST_AUTO_TEST_CASE(calls_for_a_job_that_does_not_run_are_refused) {
   auto id = submitted(job_of("", {named("a")}));
   BOOST_CHECK(!store->publishing(id, 0, {}));
   BOOST_CHECK(!store->image_done(id, 0, image_state::done, {}));
   BOOST_CHECK(!store->finish_attempt(id, {}, false));
-  BOOST_CHECK(store->put_back("j-0-0").error().code == ec::unknown_job);
 }
 
 BOOST_AUTO_TEST_CASE(jobs_that_overwrite_the_same_file_run_in_their_order) {
@@ -274,7 +263,8 @@ BOOST_AUTO_TEST_CASE(jobs_that_overwrite_the_same_file_run_in_their_order) {
   BOOST_CHECK_EQUAL(store->take()->id, first);
   BOOST_CHECK_EQUAL(store->take()->id, other);
   BOOST_CHECK(!store->take());
-  BOOST_REQUIRE(store->put_back(first));
+  BOOST_REQUIRE(store->finish_attempt(first, "disk full", false));
+  clock.advance(1s);
   work_all();
   BOOST_CHECK(disk->contents("/out/a.png") == encoded(pixels_of(2)));
 }

@@ -107,6 +107,18 @@ BOOST_AUTO_TEST_CASE(a_job_without_records_needs_no_tombstone) {
   BOOST_CHECK(!ledger.forget("j"));
 }
 
+BOOST_AUTO_TEST_CASE(the_id_of_a_job_lives_until_the_job_is_forgotten_and_its_records_are_gone) {
+  auto id = ledger.know("j");
+  ledger.add("j", record_kind::accepted, {1, 0, 1000});
+  ledger.add("j", record_kind::snapshot, {2, 0, 128});
+  ledger.segment_gone(1);
+  ledger.segment_gone(7);
+  BOOST_CHECK(ledger.know("j").data() == id.data());
+  BOOST_CHECK(ledger.forget("j"));
+  ledger.know("k");
+  BOOST_CHECK(!ledger.forget("k"));
+}
+
 BOOST_AUTO_TEST_CASE(a_tombstone_alone_is_not_needed) {
   ledger.add("j", record_kind::forgotten, {3, 0, 64});
   BOOST_CHECK_EQUAL(needed(3), 0u);
