@@ -18,6 +18,9 @@ void init_worker_thread(int threads);
 /// "cpu", then "cuda:0", "cuda:1", ... Loads the GPU's driver the first time.
 std::vector<std::string> available_devices();
 
+/// Why a build for GPUs has none to compute on, for people; empty if it has one, or is for the CPU.
+std::string missing_gpu();
+
 struct device_memory {
   uint64_t total_bytes = 0; ///< of the machine (its cgroup, if that is less) or of the GPU
   uint64_t used_bytes = 0;  ///< CPU: of this process (resident); GPU: of all processes

@@ -39,7 +39,19 @@ bool has_bf16(int index) {
   return cudaGetDeviceProperties(&properties, index) == cudaSuccess && properties.major >= 8;
 }
 
+std::string missing_gpu() {
+  int count = 0;
+  auto problem = cudaGetDeviceCount(&count);
+  if (problem != cudaSuccess)
+    return cudaGetErrorString(problem);
+  return count > 0 ? "" : "there is none";
+}
+
 #else
+
+std::string missing_gpu() {
+  return {};
+}
 
 result<device_memory> cuda_memory_of(int index) {
   return fail(ec::bad_request,

@@ -186,6 +186,8 @@ namespace {
 result<std::vector<device_options>> plan_devices(const node_configuration& node) {
   auto configured = node.devices;
   if (configured.empty()) {
+    if (auto why = models::missing_gpu(); !why.empty())
+      spdlog::warn("no GPU can be used ({}): this node computes on the CPU", why);
     auto names = models::available_devices();
     std::stable_partition(names.begin(), names.end(), [](auto& x) { return x != "cpu"; });
     for (auto& name : names)
