@@ -16,7 +16,7 @@ namespace {
 
 using model_use = protocol::common_use::model_use;
 
-constexpr size_t longest_prompt = 16 << 20;
+constexpr size_t max_text_bytes = 16 << 20;
 constexpr protocol::int_range layers{-1000, -1};
 constexpr protocol::int_range tile_sides{1, 1 << 20};
 constexpr protocol::int_range picture_sides{0, 16384}; ///< as ComfyUI's CLIPTextEncodeSDXL
@@ -138,9 +138,9 @@ text_cleanup read_cleanup(field_reader& in) {
 
 prompt_arguments read_prompts(field_reader& in) {
   prompt_arguments x;
-  x.positive = in.string("positive", longest_prompt);
+  x.positive = in.string("positive", max_text_bytes);
   x.wants_negative = !in.is_null("negative");
-  x.negative = in.string_or("negative", "", longest_prompt);
+  x.negative = in.string_or("negative", "", max_text_bytes);
   x.cleanup = read_cleanup(in);
   x.layer = read_layer(in);
   return x;
@@ -187,7 +187,7 @@ result<void> clip_tokenize(self_pointer self, uint64_t task, active_request& req
   auto common = read_common(self, request, in, {.model = model_use::required});
   auto what = make_task(common, "clip_tokenize", model_kind::text);
   tokenize_arguments arguments;
-  arguments.text = in.string("text", longest_prompt);
+  arguments.text = in.string("text", max_text_bytes);
   arguments.cleanup = read_cleanup(in);
   auto word_ids = in.boolean_or("return_word_ids", false);
   if (auto ok = in.finish(); !ok)
@@ -217,8 +217,8 @@ result<void> clip_encode_sdxl(self_pointer self, uint64_t task, active_request& 
   auto what = make_task(common, "clip_encode", model_kind::text);
   auto arguments = read_prompts(in);
   arguments.pair = true;
-  arguments.positive_l = in.string_or("positive_l", arguments.positive, longest_prompt);
-  arguments.negative_l = in.string_or("negative_l", arguments.negative, longest_prompt);
+  arguments.positive_l = in.string_or("positive_l", arguments.positive, max_text_bytes);
+  arguments.negative_l = in.string_or("negative_l", arguments.negative, max_text_bytes);
   auto sizes = read_sizes(in);
   if (auto ok = in.finish(); !ok)
     return ok;

@@ -16,9 +16,9 @@ namespace {
 using protocol::field_reader;
 using protocol::json;
 
-constexpr size_t most_keys = 8;
-constexpr size_t longest_key = 64;
-constexpr size_t longest_tensor_name = 1024;
+constexpr size_t max_keys = 8;
+constexpr size_t max_key_bytes = 64;
+constexpr size_t max_tensor_name_bytes = 1024;
 
 constexpr std::string_view expected_tokens =
   "an object of the text encoder's keys with arrays of chunks";
@@ -51,7 +51,7 @@ bool read_embedding(const json& x, token_arguments& all, text_token& to) {
     return false;
   auto name = x["embedding"].get<std::string>();
   auto row = read_index(x["row"]);
-  if (!row || name.empty() || name.size() > longest_tensor_name)
+  if (!row || name.empty() || name.size() > max_tensor_name_bytes)
     return false;
   to.row = *row;
   to.embedding = index_of(all.embeddings, std::move(name));
@@ -110,10 +110,10 @@ bool read_chunks(field_reader& in, const json& chunks, token_arguments& all, key
 
 void read_tokens(field_reader& in, token_arguments& to) {
   auto* x = in.value("tokens");
-  if (x == nullptr || !x->is_object() || x->empty() || x->size() > most_keys)
+  if (x == nullptr || !x->is_object() || x->empty() || x->size() > max_keys)
     return in.refuse("tokens", expected_tokens);
   for (auto& [key, chunks] : x->items()) {
-    if (key.empty() || key.size() > longest_key)
+    if (key.empty() || key.size() > max_key_bytes)
       return in.refuse("tokens", expected_tokens);
     to.tokens.push_back({key, {}});
     if (!read_chunks(in, chunks, to, to.tokens.back()))
