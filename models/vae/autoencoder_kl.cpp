@@ -287,12 +287,6 @@ constexpr vae_family as_vae{.net_bytes = net_bytes};
 
 } // namespace
 
-result<std::unique_ptr<loaded_model>> load_kl(std::span<const model_file> files,
-                                              const model_facts& facts, const load_options& options,
-                                              const run_context& context) {
-  return load_vae<autoencoder_kl>(files, facts, options, context);
-}
-
-const family kl_family{.describe = describe_kl, .load = load_kl, .vae = &as_vae};
+const family kl_family{.describe = describe_kl, .load = load_vae<autoencoder_kl>, .vae = &as_vae};
 
 } // namespace luna::models

@@ -1,14 +1,11 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "models/loaded_model.hpp"
-#include "models/run_context.hpp"
 #include "models/weights/checkpoint.hpp"
 
 namespace luna::models {
@@ -70,11 +67,6 @@ struct kl_facts {
 
 /// Checks every tensor of both halves.
 result<model_facts> describe_kl(std::span<const checkpoint> files, std::string_view type);
-
-/// The weights of an autoencoder of the KL family; see load_model.
-result<std::unique_ptr<loaded_model>> load_kl(std::span<const model_file> files,
-                                              const model_facts& facts, const load_options& options,
-                                              const run_context& context);
 
 /// The autoencoders of SD1.5, SDXL, SD3 and FLUX.
 extern const family kl_family;

@@ -253,13 +253,6 @@ constexpr vae_family as_vae{.net_bytes = net_bytes};
 
 } // namespace
 
-result<std::unique_ptr<loaded_model>> load_taesd(std::span<const model_file> files,
-                                                 const model_facts& facts,
-                                                 const load_options& options,
-                                                 const run_context& context) {
-  return load_vae<taesd>(files, facts, options, context);
-}
-
-const family taesd_family{.describe = describe_taesd, .load = load_taesd, .vae = &as_vae};
+const family taesd_family{.describe = describe_taesd, .load = load_vae<taesd>, .vae = &as_vae};
 
 } // namespace luna::models

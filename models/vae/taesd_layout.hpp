@@ -1,13 +1,10 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 
-#include "models/loaded_model.hpp"
-#include "models/run_context.hpp"
 #include "models/weights/checkpoint.hpp"
 
 namespace luna::models {
@@ -48,12 +45,6 @@ struct taesd_facts {
 
 /// Checks every tensor of both halves.
 result<model_facts> describe_taesd(std::span<const checkpoint> files, std::string_view type);
-
-/// The weights of a tiny autoencoder; see load_model.
-result<std::unique_ptr<loaded_model>> load_taesd(std::span<const model_file> files,
-                                                 const model_facts& facts,
-                                                 const load_options& options,
-                                                 const run_context& context);
 
 /// TAESD and its relatives for SDXL, SD3, FLUX and FLUX.2.
 extern const family taesd_family;
